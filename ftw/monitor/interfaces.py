@@ -1,0 +1,106 @@
+"""What ftw.monitor promises to those who extend it."""
+
+from zope.interface import Attribute
+from zope.interface import Interface
+
+
+class IMonitorPlugin(Interface):
+    """A command of the monitor: a named utility, a callable.
+
+    The utility's name is the command's name. Its docstring is what ``help``
+    shows: the first line in the list, all of it for ``help NAME``.
+    """
+
+    def __call__(connection, *args):
+        """Answer a client.
+
+        *args* are the words that followed the command's name, as text.
+        Call ``connection.write(text)`` as often as needed; end every line
+        with a newline.
+
+        Return None, or a marker of ``ftw.monitor.server.markers``:
+        ``MORE_MARKER`` to get the client's next lines as well, one call for
+        each, or ``QUIT_MARKER`` to close the connection.
+
+        Raise ``CommandError`` for what the client did wrong; it becomes one
+        line ``Error: ...``. So does any other exception, which is also logged.
+
+        On Python 3 every call runs in a thread of its own, so it may block.
+        A command that also provides ``IQuickCommand`` does not have one.
+        """
+
+
+class IQuickCommand(Interface):
+    """Marks a command that answers from memory.
+
+    It is run by the very thread that accepts connections, and must not do
+    I/O, wait for a lock that anything slow may hold, or use the ZODB.
+    """
+
+
+class CommandError(ValueError):
+    """What a client of the monitor got wrong, in one sentence for it."""
+
+
+class IDatabases(Interface):
+    """The databases of this process; a utility once they are open.
+
+    See ``ftw.monitor.checks.databases.Databases``.
+    """
+
+
+class IConflicts(Interface):
+    """How many requests of this process ran into a write conflict."""
+
+    total = Attribute('Attempts that ended in a conflict.')
+
+    unresolved = Attribute('Those after which there was no further attempt.')
+
+
+class IWarmupPerformer(Interface):
+    """Loads what the first visitors of one Plone site need.
+
+    A multiadapter without a name for (Plone site, browser request). It is
+    created and called once for each worker's ZODB connection, within a
+    complete visit of an anonymous visitor: the site is the current one, skin
+    and browser layers are set, and nothing it changes is ever committed.
+    """
+
+    def perform():
+        """Warm up the site in the ZODB connection that it was loaded from.
+
+        An exception makes the warm-up of this instance fail: it is tried
+        again later, and until then the instance is not healthy.
+        """
+
+
+class ILifecycle(Interface):
+    """The state of this instance; one utility for each process.
+
+    May be asked by any thread at any time. The answers come from memory.
+    """
+
+    warmup_done = Attribute(
+        'True after a warm-up of every Plone site has succeeded.')
+
+    warmup_warnings = Attribute(
+        'What the last warm-up warned of: a list of sentences.')
+
+    def verdict():
+        """``'OK'``, or one line that says why no visitor should come here.
+
+        A line that is not ``'OK'`` never contains these two letters.
+        """
+
+    def warmup_state():
+        """``(done, in_progress)``, two booleans."""
+
+    def warmup_time_is_up(rest):
+        """Whether the time for the running warm-up is used up.
+
+        To be asked before each step. If so, leave out the step; *rest* says
+        in a few words what that was, for the log.
+        """
+
+    def warn_of_warmup(message):
+        """Log a warning and keep it with the state of the running warm-up."""

@@ -1,0 +1,84 @@
+"""Every ``FTW_MONITOR_*`` environment variable, read and checked."""
+
+from ftw.monitor import address
+import os
+
+
+FALSE = ('0', 'false', 'no', 'off')
+TRUE = ('1', 'true', 'yes', 'on')
+
+
+class Settings(object):
+    """What the operator set, or the default where that makes no sense.
+
+    :ivar address: ``None`` (from the HTTP port), ``'off'``, or an address as
+        ``ftw.monitor.address.parse`` returns it.
+    :ivar autowarmup: whether a booting instance warms itself up.
+    :ivar warmup_timeout: how long a warm-up may take, in seconds.
+    :ivar warmup_required: whether the instance is unhealthy until it is warm.
+    :ivar warmup_paths: further pages to render, relative to each Plone site.
+    :ivar problems: one sentence for each variable that could not be used.
+    """
+
+    def __init__(self, environ):
+        self._environ = environ
+        self.problems = []
+        self.address = self._read(
+            'FTW_MONITOR_ADDRESS', None, self._address)
+        self.autowarmup = self._read(
+            'FTW_MONITOR_AUTOWARMUP', True, self._switch)
+        self.warmup_timeout = self._read(
+            'FTW_MONITOR_WARMUP_TIMEOUT', 1800, self._seconds)
+        self.warmup_required = self._read(
+            'FTW_MONITOR_WARMUP_REQUIRED', True, self._switch)
+        self.warmup_paths = self._read(
+            'FTW_MONITOR_WARMUP_PATHS', [], self._paths)
+
+    def _read(self, name, default, convert):
+        value = self._environ.get(name, '').strip()
+        if not value:
+            return default
+        try:
+            return convert(value)
+        except ValueError as error:
+            self.problems.append(
+                '{} is ignored: {}. The default is used.'.format(name, error))
+            return default
+
+    @staticmethod
+    def _address(value):
+        if value.lower() == address.OFF:
+            return address.OFF
+        return address.parse(value)
+
+    @staticmethod
+    def _switch(value):
+        if value.lower() in FALSE:
+            return False
+        if value.lower() in TRUE:
+            return True
+        raise ValueError('%r is neither of %s nor of %s' % (
+            value, ', '.join(TRUE), ', '.join(FALSE)))
+
+    @staticmethod
+    def _seconds(value):
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = 0
+        if not 0 < seconds < float('inf'):
+            raise ValueError('%r is not a number of seconds above 0' % value)
+        return int(seconds) if seconds == int(seconds) else seconds
+
+    @staticmethod
+    def _paths(value):
+        return [path.strip('/') for path in value.replace(',', ' ').split()]
+
+
+def read():
+    """The settings in the environment of this process, as it is now.
+
+    Not to be called at import time: Zope puts the ``<environment>`` section
+    of zope.conf into ``os.environ`` only when it starts.
+    """
+    return Settings(os.environ)
