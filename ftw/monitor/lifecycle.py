@@ -1,0 +1,193 @@
+"""The one state of this instance, and the one verdict made from it."""
+
+from ftw.monitor.interfaces import ILifecycle
+from zope.interface import implementer
+import logging
+import threading
+
+
+try:
+    from time import monotonic
+except ImportError:
+    # Python 2 has no clock that is safe from being set.
+    from time import time as monotonic
+
+
+LOG = logging.getLogger('ftw.monitor')
+
+OK = 'OK'
+
+#: A reason is for reading at a glance, and has to fit into one packet.
+MAX_REASON = 300
+
+#: Seconds until a failed warm-up may be tried again; the last one stays.
+RETRY_PAUSES = (1, 2, 4, 8, 15, 30, 60)
+
+
+def one_line(text):
+    """*text* as one line that no substring match takes for a healthy answer.
+
+    HAProxy's ``expect string OK`` also finds the two letters in the middle of
+    a database's name or of an exception's message.
+    """
+    line = ' '.join(text.split())
+    if len(line) > MAX_REASON:
+        line = line[:MAX_REASON - 1] + u'\u2026'
+    return line.replace('OK', 'Ok')
+
+
+@implementer(ILifecycle)
+class Lifecycle(object):
+    """What this instance is doing, from boot to end.
+
+    Start-up says what is wanted, the warm-up tells how it goes, and the
+    checks are asked for what is wrong. Attributes are set in an order that
+    lets a verdict be made at any moment without a lock: ``_lock`` only keeps
+    two warm-ups from beginning at the same time.
+    """
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._databases = None
+        self._required_checks = []
+        self.draining = False
+
+        self.warmup_wanted = False
+        self.warmup_timeout = 1800
+        self.warmup_done = False
+        self.warm_sites = set()
+        self.warmup_in_progress = False
+        self.warmup_failure = None
+        self.warmup_failures = 0
+        self.warmup_warnings = []
+        self.warmup_left_out = []
+        self._warmup_began = 0
+        self._warmup_failed = 0
+        self._warmup_performer = None
+
+    # -- said by start-up
+
+    def watch_databases(self, databases):
+        """Have *databases* (its ``fault()``) asked first for each verdict."""
+        self._databases = databases
+
+    def require(self, name, fault):
+        """Have ``fault()`` asked for each verdict.
+
+        It answers from memory: None, or the reason why check *name* fails.
+        """
+        self._required_checks.append((name, fault))
+
+    def want_warmup(self):
+        """No ``OK`` before a warm-up has succeeded."""
+        self.warmup_wanted = True
+
+    # -- said by the warm-up
+
+    def begin_warmup(self):
+        """Begin a warm-up. False if one is running already."""
+        with self._lock:
+            if self.warmup_in_progress:
+                return False
+            self._warmup_began = monotonic()
+            self._warmup_performer = None
+            self.warmup_warnings = []
+            self.warmup_left_out = []
+            self.warmup_in_progress = True
+            self.warmup_failure = None
+            return True
+
+    def warmup_performer_runs(self, performer):
+        """Note which performer (its name) has been called; None: none."""
+        self._warmup_performer = performer
+
+    def warn_of_warmup(self, message):
+        """See ``ILifecycle``."""
+        LOG.warning('Warmup: %s', message)
+        self.warmup_warnings.append(message)
+
+    def warmup_time_is_up(self, rest):
+        """See ``ILifecycle``."""
+        if not self.warmup_in_progress or not self._warmup_overdue():
+            return False
+        self.warmup_left_out.append(rest)
+        return True
+
+    def end_warmup(self, sites, all_sites):
+        """The running warm-up, of the *sites* (their paths), has succeeded.
+
+        The instance is a warm one when that is true of *all_sites*.
+        """
+        if self.warmup_left_out:
+            self.warn_of_warmup(
+                'the time limit of %s s (FTW_MONITOR_WARMUP_TIMEOUT) is used'
+                ' up; left out: %s' % (
+                    self.warmup_timeout, ', '.join(self.warmup_left_out)))
+        self.warmup_failures = 0
+        self.warm_sites.update(sites)
+        if self.warm_sites.issuperset(all_sites):
+            self.warmup_done = True
+        self._warmup_performer = None
+        self.warmup_in_progress = False
+
+    def fail_warmup(self, reason):
+        """The running warm-up, or the attempt to begin one, has failed."""
+        self.warmup_failures += 1
+        self._warmup_failed = monotonic()
+        self._warmup_performer = None
+        self.warmup_failure = reason
+        self.warmup_in_progress = False
+
+    def warmup_retry_pause(self):
+        """Seconds until a failed warm-up should be tried again, or 0."""
+        if not self.warmup_failures:
+            return 0
+        pause = RETRY_PAUSES[
+            min(self.warmup_failures, len(RETRY_PAUSES)) - 1]
+        return max(0, self._warmup_failed + pause - monotonic())
+
+    def _warmup_overdue(self):
+        return monotonic() > self._warmup_began + self.warmup_timeout
+
+    # -- asked by everybody
+
+    def warmup_state(self):
+        """See ``ILifecycle``."""
+        return self.warmup_done, self.warmup_in_progress
+
+    def verdict(self):
+        """See ``ILifecycle``."""
+        reason = (self._database_fault()
+                  or self._warmup_fault()
+                  or ('Draining' if self.draining else None)
+                  or self._check_fault())
+        return one_line(reason) if reason else OK
+
+    def _database_fault(self):
+        if self._databases is None:
+            return None
+        return self._databases.fault()
+
+    def _warmup_fault(self):
+        # Read in this order: what a warm-up leaves behind is set before it
+        # is no longer in progress.
+        in_progress = self.warmup_in_progress
+        performer = self._warmup_performer
+        failure = self.warmup_failure
+        if self.warmup_done or not self.warmup_wanted:
+            return None
+        if in_progress:
+            if performer and self._warmup_overdue():
+                return 'Warmup failed: %s has not returned after %s s' % (
+                    performer, self.warmup_timeout)
+            return 'Warmup in progress'
+        if failure:
+            return 'Warmup failed: ' + failure
+        return 'Instance is booting'
+
+    def _check_fault(self):
+        for name, fault in self._required_checks:
+            reason = fault()
+            if reason:
+                return 'Error: %s: %s' % (name, reason)
+        return None
