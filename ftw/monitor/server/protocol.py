@@ -1,0 +1,204 @@
+"""The line protocol of zc.monitor: bytes in, bytes out, no sockets.
+
+A client sends one line, a command and its arguments separated by white
+space, and gets the answer; then the connection is closed. The source of all
+details is the behaviour of zc.monitor 0.4.0, except for what is called wrong
+or fails: that answers one line ``Error: ...`` instead of a traceback.
+"""
+
+from ftw.monitor.interfaces import CommandError
+from ftw.monitor.interfaces import IMonitorPlugin
+from ftw.monitor.interfaces import IQuickCommand
+from ftw.monitor.lifecycle import one_line
+from ftw.monitor.server.markers import INTERACTIVE_MARKER
+from ftw.monitor.server.markers import MORE_MARKER
+from ftw.monitor.server.markers import QUIT_MARKER
+from zope.component import queryUtility
+import inspect
+import logging
+
+
+LOG = logging.getLogger('ftw.monitor')
+
+#: The longest line that a client may send, in bytes, with its end.
+MAX_LINE = 8192
+
+
+class Conversation(object):
+    """What one client and the monitor say to each other.
+
+    Feed it with what the client sent, take the calls that follow from it one
+    after the other with ``next_call()``, run each, and send what ``run()``
+    returned. When ``finished``, close the connection after that.
+
+    :ivar finished: nothing more will be said.
+    :ivar patient: the client is not expected to send a whole line soon: it is
+        in interactive mode or answers a command that wants more.
+    """
+
+    def __init__(self):
+        self._unread = b''
+        self._ended = False
+        self._interactive = False
+        self._last = None
+        self._more = None
+        self.finished = False
+
+    @property
+    def patient(self):
+        return self._interactive or self._more is not None
+
+    @property
+    def unread(self):
+        """Whether the client has sent more than what was answered, and may
+        still be sending."""
+        return bool(self._unread) and not self._ended
+
+    def feed(self, data):
+        """Take the bytes that the client sent."""
+        self._unread += data
+
+    def feed_end(self):
+        """The client has said that it will not send any more."""
+        self._ended = True
+
+    def next_call(self):
+        """The ``Call`` to run now; None until the client has sent more."""
+        while not self.finished:
+            line, end, rest = self._unread.partition(b'\n')
+            if len(line) + len(end) > MAX_LINE:
+                self.finished = True
+                return Refusal('Error: the line is longer than %d bytes.'
+                               % MAX_LINE)
+            if not end and not self._ended:
+                return None
+            self._unread = rest
+            if not end and not line:
+                self.finished = True
+                return None
+            call = self._call(line.decode('utf-8', 'replace').split())
+            if call is not None:
+                return call
+        return None
+
+    def _call(self, words):
+        if self._more is not None:
+            return Call(self, self._more[0], self._more[1], words)
+        if not words:
+            if not self._interactive or self._last is None:
+                return None
+            words = self._last
+        self._last = words
+        name = words[0]
+        command = queryUtility(IMonitorPlugin, name)
+        if command is None:
+            if not self._interactive:
+                self.finished = True
+            return Refusal('Invalid command %s\nTry "help".'
+                           % one_line(repr(name)))
+        return Call(self, name, command, words[1:])
+
+    def go_on(self, name, command, marker):
+        """How it goes on after *command*, which has returned *marker*."""
+        self._more = (name, command) if marker is MORE_MARKER else None
+        if marker is INTERACTIVE_MARKER:
+            self._interactive = True
+        if marker is QUIT_MARKER or not self.patient:
+            self.finished = True
+
+
+class Refusal(object):
+    """In place of a call: an answer that needs no command."""
+
+    quick = True
+
+    def __init__(self, text):
+        self._text = text
+
+    def run(self):
+        return (self._text + '\n').encode('utf-8')
+
+
+class Call(object):
+    """One command with its arguments, ready to run in any thread.
+
+    :ivar name: the command's name.
+    :ivar quick: it answers from memory, so it needs no thread of its own.
+    """
+
+    def __init__(self, conversation, name, command, args):
+        self._conversation = conversation
+        self.name = name
+        self._command = command
+        self._args = args
+        self.quick = IQuickCommand.providedBy(command)
+
+    def run(self):
+        """Call the command; return its whole answer as bytes."""
+        answer = Answer()
+        marker = None
+        try:
+            check_arguments(self._command, self._args)
+            marker = self._command(answer, *self._args)
+        except CommandError as error:
+            answer.write(self._error(str(error)))
+        except Exception as error:
+            LOG.exception('The monitor command %r failed with arguments %r.',
+                          self.name, self._args)
+            answer.write(self._error('%s failed with %s: %s.' % (
+                self.name, type(error).__name__, error)))
+        self._conversation.go_on(self.name, self._command, marker)
+        return answer.getvalue()
+
+    def _error(self, message):
+        return 'Error: %s\n' % one_line(
+            '%s Usage: %s' % (message, usage(self.name, self._command)))
+
+
+class Answer(object):
+    """The ``connection`` that a command writes its answer to."""
+
+    def __init__(self):
+        self._parts = []
+
+    def write(self, text):
+        """Add *text* to the answer."""
+        if not isinstance(text, bytes):
+            text = text.encode('utf-8', 'backslashreplace')
+        self._parts.append(text)
+
+    def getvalue(self):
+        """All that was written, as bytes."""
+        return b''.join(self._parts)
+
+
+def check_arguments(command, args):
+    """Raise ``CommandError`` if *command* can't be called with *args*."""
+    try:
+        signature = inspect.signature(command)
+    except (TypeError, ValueError):
+        # A callable written in C: it checks for itself.
+        return
+    try:
+        signature.bind(None, *args)
+    except TypeError as error:
+        raise CommandError('%s.' % error)
+
+
+def usage(name, command):
+    """How *command* is called, in one line: ``dbinfo [db] [seconds=300]``."""
+    words = [name]
+    try:
+        parameters = list(inspect.signature(command).parameters.values())[1:]
+    except (TypeError, ValueError):
+        parameters = []
+    for parameter in parameters:
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            words.append('[%s ...]' % parameter.name)
+        elif parameter.default is parameter.empty:
+            words.append(parameter.name.upper())
+        elif parameter.default in ('', None):
+            words.append('[%s]' % parameter.name)
+        else:
+            words.append('[%s=%s]' % (parameter.name, parameter.default))
+    return ' '.join(words)
