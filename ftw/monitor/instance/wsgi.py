@@ -1,0 +1,159 @@
+"""Zope on a WSGI server: where it listens, its threads, its publisher."""
+
+from ftw.monitor.address import TCPAddress
+from ftw.monitor.address import UnixAddress
+from io import BytesIO
+from paste.deploy.loadwsgi import loadcontext
+from paste.deploy.loadwsgi import SERVER
+from waitress.adjustments import Adjustments
+from ZPublisher import WSGIPublisher
+from ZPublisher.HTTPRequest import WSGIRequest
+from ZPublisher.HTTPResponse import WSGIResponse
+from ZPublisher.WSGIPublisher import transaction_pubevents
+import os
+import re
+import socket
+import sys
+import threading
+
+
+#: Modules that load the WSGI application without serving it. Whoever calls
+#: Zope's start-up from one of them is no instance for visitors.
+NOT_SERVING = (
+    '_pytest',
+    'plone.app.testing',
+    'plone.testing',
+    'unittest',
+    'Zope2.utilities.zconsole',
+    'zope.testrunner',
+)
+
+#: ``config:...``, ``egg:...``; a mere path has none.
+HAS_SCHEME = re.compile('^[a-z][a-z]+:', re.IGNORECASE)
+
+#: The options of a server section that say where it listens.
+LISTEN_OPTIONS = ('host', 'port', 'listen', 'ipv4', 'ipv6', 'unix_socket')
+
+
+def detect():
+    """``(serves, server, addresses)`` of the process that is just starting.
+
+    No event and no registry tells. But Zope's start-up is called by the one
+    who will serve the application, and so he stands on the stack. See
+    ``Instance`` for the values.
+    """
+    command = None
+    frame = sys._getframe()
+    while frame is not None:
+        module = frame.f_globals.get('__name__', '')
+        if any(module == name or module.startswith(name + '.')
+               for name in NOT_SERVING):
+            return False, module, []
+        if _is_serve_command(frame):
+            command = frame.f_locals['self']
+        frame = frame.f_back
+    if command is None:
+        return None, os.path.basename(sys.argv[0] or sys.executable), []
+    spec = _server_spec(command)
+    try:
+        return True, spec, configured_addresses(
+            spec, command.options.server_name, command.get_options())
+    except ValueError as error:
+        return True, str(error), []
+
+
+def _is_serve_command(frame):
+    # ``runwsgi`` imports Zope2.Startup.serve, ``bin/instance`` executes the
+    # file as __main__.
+    return (frame.f_code.co_name == 'run'
+            and type(frame.f_locals.get('self')).__name__ == 'ServeCommand')
+
+
+def _server_spec(command):
+    spec = command.args[0]
+    if HAS_SCHEME.match(spec):
+        return spec
+    return 'config:' + os.path.abspath(spec)
+
+
+def configured_addresses(spec, server_name=None, variables=None):
+    """The addresses that a PasteDeploy configuration tells a server to use.
+
+    :param spec: the configuration as PasteDeploy names it: ``config:PATH``.
+    :param server_name: the name of the server section, ``main`` by default.
+    :param variables: dict of the variables given on the command line.
+
+    Empty if the section does not say. Raises ``ValueError`` with a sentence
+    that names the configuration and what is wrong with it.
+    """
+    try:
+        context = loadcontext(
+            SERVER, spec, name=server_name, relative_to=os.getcwd(),
+            global_conf=dict(variables or {}))
+        return _addresses(context.object, context.local_conf)
+    except Exception as error:
+        # PasteDeploy, configparser and waitress raise whatever they like.
+        raise ValueError('%s: %s: %s' % (
+            spec, type(error).__name__, ' '.join(str(error).split())))
+
+
+def _addresses(factory, options):
+    listen = {name: options[name]
+              for name in LISTEN_OPTIONS if name in options}
+    if 'fast-listen' in options:
+        # plone.recipe.zope2instance binds these itself, for IPv4 only.
+        listen = {'listen': options['fast-listen'], 'ipv6': 'off'}
+    if 'unix_socket' in listen:
+        return [UnixAddress(listen['unix_socket'])]
+    if not listen and factory.__module__.split('.')[0] != 'waitress':
+        # Only of waitress we know where it listens if nobody tells it.
+        return []
+    families = (socket.AF_INET, socket.AF_INET6)
+    return [TCPAddress(sockaddr[0], sockaddr[1])
+            for family, _, _, sockaddr in Adjustments(**listen).listen
+            if family in families]
+
+
+def worker_threads():
+    """How many threads of waitress there are; 1 for any other server."""
+    return sum(1 for thread in threading.enumerate()
+               if thread.name.startswith('waitress-')) or 1
+
+
+def new_request(path):
+    """The request of an anonymous visitor who comes for *path*.
+
+    Its host is a name, since plone.app.theming switches itself off for
+    127.0.0.1.
+    """
+    environ = {
+        'HTTP_ACCEPT': 'text/html',
+        'HTTP_HOST': 'localhost',
+        'HTTP_USER_AGENT': 'ftw.monitor',
+        'PATH_INFO': path,
+        'QUERY_STRING': '',
+        'REMOTE_ADDR': '127.0.0.1',
+        'REQUEST_METHOD': 'GET',
+        'SCRIPT_NAME': '',
+        'SERVER_NAME': 'localhost',
+        'SERVER_PORT': '80',
+        'SERVER_PROTOCOL': 'HTTP/1.1',
+        'wsgi.url_scheme': 'http',
+    }
+    response = WSGIResponse(stdout=BytesIO(), stderr=BytesIO())
+    return WSGIRequest(BytesIO(), environ, response)
+
+
+def publish(request, app):
+    """Publish *request*, from traversal to the transforms of its page.
+
+    Uses the ZODB connection that *app* was loaded from, in a transaction that
+    is never committed. Changes security manager, site and request of this
+    thread. Returns the response. Raises what the publication raises if no
+    exception view makes a page of it.
+    """
+    transactions = app._p_jar.transaction_manager
+    with transaction_pubevents(request, request.response, tm=transactions):
+        transactions.get().doom()
+        WSGIPublisher.publish(request, (app, None, False))
+    return request.response
