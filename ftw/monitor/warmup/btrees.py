@@ -1,0 +1,47 @@
+"""Loads BTrees, every node of them, into the cache of their connection."""
+
+from persistent import Persistent
+
+
+def load(tree):
+    """Load *tree*, and the trees that are its values, breadth first.
+
+    Stops when the connection's cache is full: what was loaded first is worth
+    most. Returns ``(nodes loaded, whether these are all)``.
+    """
+    loaded = 0
+    level = [tree]
+    while level:
+        next_level = []
+        for node in level:
+            if not has_room(node):
+                return loaded, False
+            next_level.extend(children(node))
+            loaded += 1
+        level = next_level
+    return loaded, True
+
+
+def has_room(persistent):
+    """Whether its connection's cache is not full yet."""
+    connection = persistent._p_jar
+    if connection is None:
+        # Never stored, so it is in memory already.
+        return True
+    cache = connection._cache
+    return cache.cache_non_ghost_count < cache.cache_size
+
+
+def children(node):
+    """The persistent objects that a node of a BTree or TreeSet refers to.
+
+    Loads the node. The format of the state is that of the BTrees package: for
+    a bucket ``(items[, next])``; for a tree None, ``((bucket state,),)`` if
+    there is only one bucket, or ``((child, key, child, ...), first bucket)``.
+    """
+    state = node.__getstate__()
+    if state is None:
+        return []
+    if type(node).__name__.endswith(('BTree', 'TreeSet')) and len(state) == 1:
+        state = state[0][0]
+    return [child for child in state[0] if isinstance(child, Persistent)]

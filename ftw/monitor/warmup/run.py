@@ -1,0 +1,99 @@
+"""One warm-up: every site, in the connection of every worker."""
+
+from contextlib import contextmanager
+from ftw.monitor import instance
+from ftw.monitor.interfaces import IWarmupPerformer
+from ftw.monitor.warmup.visit import visit
+from OFS.interfaces import IFolder
+from Products.CMFCore.interfaces import ISiteRoot
+from transaction import TransactionManager
+from zope.component import getMultiAdapter
+import logging
+import time
+
+
+LOG = logging.getLogger('ftw.monitor')
+
+
+class WarmupFailed(Exception):
+    """A performer has raised; the message says which one, where and what."""
+
+
+def find_sites(container):
+    """The paths of all Plone sites in *container*, also those in folders and
+    on mount points."""
+    paths = []
+    for item in container.objectValues():
+        if ISiteRoot.providedBy(item):
+            paths.append('/'.join(item.getPhysicalPath()))
+        elif IFolder.providedBy(item) and not _is_user_folder(item):
+            paths.extend(find_sites(item))
+    return paths
+
+
+def _is_user_folder(item):
+    return item.getId() == 'acl_users'
+
+
+def warm_up(app, sites, lifecycle):
+    """Warm up the *sites* (their paths) for every worker thread.
+
+    A worker takes any connection from the pool, so as many as there are
+    workers are held open at the same time and warmed one after the other. One
+    of them is the connection that *app*, the application root, belongs to.
+
+    Raises ``WarmupFailed``.
+    """
+    with worker_connections(app._p_jar) as connections:
+        LOG.info('Warmup begins. Workers: %d. Sites: %s.',
+                 len(connections), ', '.join(sites) or 'none')
+        began = time.time()
+        for number, connection in enumerate(connections, 1):
+            worker_app = connection.root()['Application']
+            for path in sites:
+                rest = '%s for worker %d' % (path, number)
+                if not lifecycle.warmup_time_is_up(rest):
+                    perform(worker_app, path, number, lifecycle)
+        LOG.info('Warmup ends after %.1f s.', time.time() - began)
+
+
+@contextmanager
+def worker_connections(own):
+    """As many open connections as there are workers, *own* the first one.
+
+    Not more than the pool keeps: further ones would be thrown away.
+    """
+    database = own.db()
+    wanted = min(instance.worker_threads(), database.getPoolSize())
+    connections = [own]
+    try:
+        while len(connections) < wanted:
+            connections.append(database.open(TransactionManager()))
+        yield connections
+    finally:
+        for connection in connections[1:]:
+            connection.transaction_manager.abort()
+            connection.close()
+
+
+def perform(app, path, worker, lifecycle):
+    """Call the performer of the site at *path* in the connection of *app*."""
+    connection = app._p_jar
+    began = time.time()
+    with visit(app, path) as (site, request):
+        performer = getMultiAdapter((site, request), IWarmupPerformer)
+        name = '%s.%s' % (
+            type(performer).__module__, type(performer).__name__)
+        lifecycle.warmup_performer_runs(name)
+        try:
+            performer.perform()
+        except Exception as error:
+            LOG.exception('Warmup: %s failed for %s, worker %d.',
+                          name, path, worker)
+            raise WarmupFailed('%s for %s: %s: %s' % (
+                name, path, type(error).__name__, error))
+        finally:
+            lifecycle.warmup_performer_runs(None)
+    LOG.info('Warmup: %s is warm for worker %d after %.1f s; there are %d'
+             ' objects in its cache.', path, worker, time.time() - began,
+             connection._cache.cache_non_ghost_count)

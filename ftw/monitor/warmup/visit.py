@@ -1,0 +1,98 @@
+"""Visits of an anonymous visitor, without the network between."""
+
+from AccessControl.SecurityManagement import getSecurityManager
+from AccessControl.SecurityManagement import newSecurityManager
+from AccessControl.SecurityManagement import noSecurityManager
+from AccessControl.SecurityManagement import setSecurityManager
+from Acquisition import aq_base
+from contextlib import contextmanager
+from ftw.monitor.instance import new_request
+from ftw.monitor.instance import publish
+from Products.CMFCore.interfaces import ISiteRoot
+from zope.component.hooks import getSite
+from zope.component.hooks import setSite
+from zope.globalrequest import getRequest
+from zope.globalrequest import setRequest
+from zope.publisher.skinnable import setDefaultSkin
+from zope.security.management import endInteraction
+from zope.security.management import newInteraction
+from zope.security.management import queryInteraction
+
+
+@contextmanager
+def visit(app, site_path):
+    """A visit that has come as far as the site at *site_path*.
+
+    All that a real visit sets up on the way is set up: local components,
+    skin, browser layers, the anonymous user. Yields ``(site, request)``.
+    What is changed is never committed; *app* is the application root of the
+    ZODB connection that is used.
+    """
+    app = aq_base(app)
+    path = site_path + '/@@warmup'
+    request = new_request(path)
+    transactions = app._p_jar.transaction_manager
+    with _thread_state_kept():
+        transactions.begin()
+        transactions.get().doom()
+        try:
+            setRequest(request)
+            setDefaultSkin(request)
+            newInteraction()
+            noSecurityManager()
+            request['PARENTS'] = [app]
+            request.processInputs()
+            request.traverse(path, validated_hook=newSecurityManager)
+            # The innermost comes first.
+            yield next(parent for parent in request['PARENTS']
+                       if ISiteRoot.providedBy(parent)), request
+        finally:
+            transactions.abort()
+            request.close()
+
+
+def render(app, path):
+    """Have the page at *path* rendered; return its status and its location.
+
+    The status is an HTTP status code, the location that of a redirect, or
+    None. Raises what goes wrong and is not made into a page.
+    """
+    app = aq_base(app)
+    request = new_request(path)
+    with _thread_state_kept():
+        setRequest(request)
+        try:
+            response = publish(request, app)
+            return response.getStatus(), response.getHeader('Location')
+        finally:
+            request.close()
+
+
+@contextmanager
+def _thread_state_kept():
+    """Security manager, site, request and interaction belong to the thread.
+
+    A visit within a request begins without an interaction, and leaves all of
+    them as it has found them.
+    """
+    security_manager = getSecurityManager()
+    site = getSite()
+    request = getRequest()
+    had_interaction = queryInteraction() is not None
+    _end_interaction()
+    try:
+        yield
+    finally:
+        setSecurityManager(security_manager)
+        setSite(site)
+        setRequest(request)
+        _end_interaction()
+        if had_interaction:
+            # One is as good as the other: in Zope it only passes on to the
+            # security manager.
+            newInteraction()
+
+
+def _end_interaction():
+    if queryInteraction() is not None:
+        endInteraction()
