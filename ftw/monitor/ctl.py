@@ -1,0 +1,142 @@
+"""``bin/instance monitor`` and ``ftw-monitor``: ask a running monitor."""
+
+from ftw.monitor import address as addresses
+from ftw.monitor import settings
+import argparse
+import os
+import sys
+
+
+#: Seconds to wait for a connection, and for each piece of the answer.
+TIMEOUT = 60
+
+HEALTHY = b'OK\n'
+
+
+def ask(address, line):
+    """Send *line* to the monitor at *address*; return its answer as bytes.
+
+    Raises ``OSError`` (``IOError`` on Python 2) if nobody answers.
+    """
+    connection = address.connect(TIMEOUT)
+    try:
+        connection.sendall(line.encode('utf-8') + b'\n')
+        parts = []
+        while True:
+            part = connection.recv(65536)
+            if not part:
+                return b''.join(parts)
+            parts.append(part)
+    finally:
+        connection.close()
+
+
+def run(candidates, words, output, errors):
+    """Ask the first of the *candidates* (addresses) that is there.
+
+    Writes the answer to *output* as it comes, or one line to *errors*.
+    Returns the exit status.
+    """
+    line = ' '.join(words) or 'help'
+    problems = []
+    for address in candidates:
+        try:
+            answer = ask(address, line)
+        except EnvironmentError as error:
+            problems.append('%s: %s' % (address, error))
+            continue
+        _write(output, answer)
+        if not answer:
+            errors.write('The monitor at %s closed the connection without an'
+                         ' answer.\n' % address)
+            return 1
+        if line.split() == ['health_check']:
+            return 0 if answer == HEALTHY else 1
+        return 0
+    errors.write('No monitor answers at %s. Is the instance running?\n'
+                 % '; '.join(problems))
+    return 1
+
+
+def _write(output, answer):
+    # Bytes as they came, whatever the terminal's encoding is.
+    output.flush()
+    getattr(output, 'buffer', output).write(answer)
+    output.flush()
+
+
+def monitor(self, *args):
+    """The control command of ``bin/instance``: ``monitor [CMD [ARG...]]``.
+
+    :param self: the ``ZopeCmd`` of plone.recipe.zope2instance.
+    :param args: the arguments as one string; apart in ``self.options.args``.
+    """
+    self._exitstatus = run_for_instance(
+        self.options, ' '.join(args).split(), sys.stdout, sys.stderr)
+
+
+def run_for_instance(options, words, output, errors):
+    """Ask the monitor of the instance that *options* describe.
+
+    :param options: the ``ZopeCtlOptions`` of ``bin/instance``.
+    """
+    environ = dict(os.environ)
+    environ.update(options.configroot.environment or {})
+    configured = settings.Settings(environ)
+    for problem in configured.problems:
+        errors.write(problem + '\n')
+    if configured.address == addresses.OFF:
+        errors.write('The monitor of this instance is turned off'
+                     ' (FTW_MONITOR_ADDRESS=off).\n')
+        return 1
+    try:
+        candidates = addresses.monitor_addresses(
+            configured.address, http_addresses(options))
+    except ValueError as error:
+        errors.write('Cannot read where the instance listens: %s\n' % error)
+        return 1
+    if not candidates:
+        errors.write('%s does not say on which port the instance listens. Set'
+                     ' FTW_MONITOR_ADDRESS in the <environment> of its'
+                     ' zope.conf.\n' % options.wsgi)
+        return 1
+    return run(candidates, words, output, errors)
+
+
+def http_addresses(options):
+    """Where the instance that *options* describe serves HTTP."""
+    # Late: it loads Zope's publisher, for which ftw-monitor has no use.
+    from ftw.monitor.instance import configured_http_addresses
+    return configured_http_addresses(options.wsgi)
+
+
+def main(argv=None):
+    """The script ``ftw-monitor``."""
+    parser = argparse.ArgumentParser(
+        prog='ftw-monitor',
+        description='Ask the monitor of a Zope/Plone instance. Exits with 0'
+                    ' if it answered (for health_check: if it is healthy),'
+                    ' else with 1.')
+    parser.add_argument(
+        '--address', '-a', metavar='ADDRESS', type=address_argument,
+        default=os.environ.get('FTW_MONITOR_ADDRESS'),
+        help='where the monitor listens: PORT (of this host), HOST:PORT,'
+             ' [IPv6]:PORT or the path of a UNIX socket; by default, what'
+             ' the variable FTW_MONITOR_ADDRESS says')
+    parser.add_argument(
+        'words', metavar='CMD [ARG...]', nargs=argparse.REMAINDER,
+        help='the command, by default "help"')
+    options = parser.parse_args(argv)
+    if options.address is None:
+        parser.error('--address is missing: the HTTP port of the instance + %d'
+                     % addresses.PORT_OFFSET)
+    return run([options.address], options.words, sys.stdout, sys.stderr)
+
+
+def address_argument(text):
+    """The value of ``--address`` as an address."""
+    try:
+        address = addresses.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error))
+    return addresses.monitor_addresses(address, [])[0]

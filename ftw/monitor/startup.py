@@ -1,0 +1,86 @@
+"""When this process serves visitors: start the monitor and the autowarmup."""
+
+from ftw.monitor import instance
+from ftw.monitor import server
+from ftw.monitor import settings
+from ftw.monitor.address import monitor_addresses
+from ftw.monitor.address import OFF
+from ftw.monitor.address import TCPAddress
+from ftw.monitor.checks.databases import Databases
+from ftw.monitor.interfaces import IDatabases
+from ftw.monitor.interfaces import ILifecycle
+from ftw.monitor.warmup.autowarmup import Autowarmup
+from zope.component import getUtility
+from zope.component import provideUtility
+import logging
+import Zope2
+
+
+LOG = logging.getLogger('ftw.monitor')
+
+
+def start_monitor(event):
+    """Subscriber for ``IProcessStarting``: Zope is up, the databases open."""
+    this = instance.current()
+    if this.serves is False or this.name == instance.MAINTENANCE_NAME:
+        LOG.debug('No monitor in %s, called by %s.', this.name, this.server)
+        return
+    configured = settings.read()
+    addresses = this.http_addresses()
+    where = monitor_addresses(configured.address, addresses)
+    if not where and configured.address != OFF:
+        LOG.warning(
+            'No monitor: the HTTP port of this process cannot be told (%s).'
+            ' Set FTW_MONITOR_ADDRESS to have the monitor listen there.',
+            this.server)
+        return
+    for problem in configured.problems:
+        LOG.warning(problem)
+    if this.serves is None:
+        LOG.info('It is not known what serves HTTP here (%s); this process'
+                 ' listens on: %s.', this.server,
+                 ', '.join(map(str, addresses)) or 'nothing yet')
+    prepare(configured)
+    listen(where)
+    if configured.autowarmup:
+        warm_up(this, addresses, where)
+
+
+def prepare(configured):
+    """Make the lifecycle know what to watch and what is wanted."""
+    databases = Databases(Zope2.DB)
+    databases.monitor_activity()
+    provideUtility(databases, IDatabases)
+    lifecycle = getUtility(ILifecycle)
+    lifecycle.watch_databases(databases)
+    lifecycle.warmup_timeout = configured.warmup_timeout
+    if configured.autowarmup and configured.warmup_required:
+        lifecycle.want_warmup()
+
+
+def listen(addresses):
+    """Start the server."""
+    listener, problems = server.start(addresses)
+    for address, error in problems:
+        LOG.warning(
+            'The monitor cannot listen on %s: %s. Set FTW_MONITOR_ADDRESS to'
+            ' have it listen elsewhere.', address, error)
+    if listener is not None:
+        failed = [address for address, _ in problems]
+        LOG.info('The monitor listens on %s.', ', '.join(
+            str(address) for address in addresses if address not in failed))
+
+
+def warm_up(this, http_addresses, monitored):
+    """Start the autowarmup."""
+
+    def addresses():
+        # If it was not known at first, this process may listen by now. It
+        # listens for the monitor, too.
+        ports = [address.port for address in monitored
+                 if isinstance(address, TCPAddress)]
+        return http_addresses or [
+            address for address in this.http_addresses()
+            if address.port not in ports]
+
+    Autowarmup(getUtility(ILifecycle), addresses).start()
