@@ -1,0 +1,67 @@
+"""HAProxy in front, with the configuration of the README."""
+
+from contextlib import closing
+from tests.functional.layers import ONE_SITE
+from tests.functional.processes import build_opener
+from tests.functional.processes import free_port
+from tests.functional.processes import HAProxy
+from tests.functional.processes import Instance
+from tests.functional.processes import ProxyHandler
+from tests.functional.processes import wait_until
+from tests.functional.processes import ZEOServer
+from tests.functional.readme import block
+from tests.functional.test_zeo import WAITING_PERFORMER
+from tests.functional.test_zeo import WAITING_ZCML
+import unittest
+
+
+class TestHAProxy(unittest.TestCase):
+
+    layer = ONE_SITE
+
+    def test_it_sends_visitors_to_warm_instances_only(self):
+        zeo = ZEOServer(self.layer.path)
+        self.addCleanup(zeo.destroy)
+        zeo.start()
+        gated, other = self.instance(zeo), self.instance(zeo)
+        gated.add_package(WAITING_PERFORMER, WAITING_ZCML)
+        port = free_port()
+        haproxy = HAProxy(
+            block('frontend www')
+            .replace('8000', str(port))
+            .replace('8080 port 8160', '%d port %d' % (
+                gated.port, gated.port + 80))
+            .replace('8081 port 8161', '%d port %d' % (
+                other.port, other.port + 80)))
+        self.addCleanup(haproxy.destroy)
+        haproxy.start()
+        haproxy.wait_for_state('instance1', 'DOWN')
+        haproxy.wait_for_state('instance2', 'DOWN')
+
+        gated.start(environ={'TEST_HOME': gated.home})
+        other.start()
+        wait_until(lambda: gated.read('begun'), gated.log)
+        haproxy.wait_for_state('instance2', 'UP')
+        self.assertEqual('Warmup in progress', gated.health())
+        self.assertEqual('DOWN', haproxy.server_states()['instance1'])
+        gated.write('gate', '')
+        haproxy.wait_for_state('instance1', 'UP')
+        with closing(build_opener(ProxyHandler({})).open(
+                'http://127.0.0.1:%d/Plone' % port)) as response:
+            self.assertEqual(200, response.getcode())
+
+        zeo.kill()
+        haproxy.wait_for_state('instance1', 'DOWN')
+        haproxy.wait_for_state('instance2', 'DOWN')
+        zeo.start()
+        haproxy.wait_for_state('instance1', 'UP')
+        haproxy.wait_for_state('instance2', 'UP')
+
+        other.kill()
+        haproxy.wait_for_state('instance2', 'DOWN')
+        self.assertEqual('UP', haproxy.server_states()['instance1'])
+
+    def instance(self, zeo):
+        instance = Instance(storage=zeo.storage)
+        self.addCleanup(instance.destroy)
+        return instance

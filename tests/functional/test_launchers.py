@@ -1,0 +1,233 @@
+"""Which processes have a monitor, and where it listens."""
+
+from contextlib import closing
+from tests.functional.layers import ONE_SITE
+from tests.functional.processes import free_port
+from tests.functional.processes import HOST_AND_PORT
+from tests.functional.processes import Instance
+from tests.functional.processes import LISTEN_IPV6
+from tests.functional.processes import REFUSED
+from tests.functional.processes import say
+from tests.functional.processes import SCRIPTS
+from tests.functional.processes import wait_until
+import os
+import socket
+import sys
+import unittest
+
+
+LISTEN = """\
+use = egg:waitress#main
+listen = %s
+threads = 2
+"""
+
+UNIX_SOCKET = """\
+use = egg:waitress#main
+unix_socket = http.sock
+"""
+
+WITH_VARIABLE = """\
+use = egg:waitress#main
+host = 127.0.0.1
+port = %%(http_port)s
+threads = 2
+"""
+
+#: Serves the application by the standard library's server. The socket is
+#: there before the application or after it.
+OTHER_SERVER = """\
+import os
+import sys
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import make_server
+from wsgiref.simple_server import WSGIRequestHandler
+from wsgiref.simple_server import WSGIServer
+from Zope2.Startup.run import make_wsgi_app
+
+class Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+early, port, conf = sys.argv[1:]
+if early == 'early':
+    server = make_server('127.0.0.1', int(port), None, Server)
+app = make_wsgi_app({}, conf)
+if early != 'early':
+    server = make_server('127.0.0.1', int(port), None, Server)
+server.set_app(app)
+server.serve_forever()
+"""
+
+#: What a process that does not serve has to say of itself.
+LOOK = """\
+import threading
+print('threads %s' % sorted(
+    thread.name for thread in threading.enumerate()
+    if thread.name.startswith('ftw.monitor')))
+"""
+
+
+def has_ipv6():
+    with closing(socket.socket(socket.AF_INET6)) as probe:
+        try:
+            probe.bind(('::1', 0))
+        except socket.error:
+            return False
+    return True
+
+
+class TestLaunchersThatServe(unittest.TestCase):
+
+    layer = ONE_SITE
+
+    def instance(self, **options):
+        instance = Instance(self.layer.path, **options)
+        self.addCleanup(instance.destroy)
+        return instance
+
+    def runwsgi(self, instance, *words):
+        return instance.start(
+            [sys.executable, os.path.join(SCRIPTS, 'runwsgi'), '-v',
+             instance.wsgi_ini()] + list(words))
+
+    def wait_for_health_at(self, instance, *address):
+        wait_until(lambda: say(address, 'health_check') == 'OK\n',
+                   lambda: '%r is healthy:\n%s' % (
+                       address, instance.log()[-8000:]))
+
+    def test_bin_instance_fg(self):
+        instance = self.instance()
+        instance.start(instance.ctl('fg'))
+        instance.wait_for_health('OK')
+
+    def test_bin_instance_start_and_stop(self):
+        instance = self.instance()
+        self.addCleanup(instance.run, instance.ctl('stop'))
+        status, output, errors = instance.run(instance.ctl('start'))
+        self.assertEqual(0, status, output + errors)
+        wait_until(lambda: instance.health() == 'OK', instance.log)
+        instance.run(instance.ctl('stop'))
+        wait_until(lambda: instance.health() == REFUSED, 'it has ended')
+
+    def test_runwsgi_with_host_and_port(self):
+        instance = self.instance(server=HOST_AND_PORT)
+        self.runwsgi(instance)
+        instance.wait_for_health('OK')
+
+    def test_runwsgi_with_a_variable_in_the_ini_file(self):
+        instance = self.instance(server=WITH_VARIABLE)
+        self.runwsgi(instance, 'http_port=%d' % instance.port)
+        instance.wait_for_health('OK')
+
+    def test_runwsgi_on_several_addresses_has_one_monitor_port(self):
+        other = free_port()
+        instance = self.instance(
+            server=LISTEN % '127.0.0.1:%(port)d 127.0.0.2:%(port)d'
+                            ' 127.0.0.1:{}'.format(other))
+        self.runwsgi(instance)
+        port = instance.port + 80
+        self.wait_for_health_at(instance, '127.0.0.1', port)
+        self.wait_for_health_at(instance, '127.0.0.2', port)
+        self.assertEqual(REFUSED, say(('127.0.0.1', other + 80), 'help'))
+
+    @unittest.skipUnless(has_ipv6(), 'this machine has no IPv6 loopback')
+    def test_runwsgi_on_ipv6(self):
+        instance = self.instance(server=LISTEN_IPV6)
+        self.runwsgi(instance)
+        self.wait_for_health_at(instance, '::1', instance.port + 80)
+        self.assertEqual(REFUSED, instance.health())
+
+    def test_runwsgi_on_all_addresses(self):
+        for host in ('*', '0.0.0.0'):
+            instance = self.instance(server=LISTEN % (host + ':%(port)d'))
+            port = instance.port
+            self.runwsgi(instance)
+            self.wait_for_health_at(instance, '127.0.0.1', port + 80)
+            self.wait_for_health_at(instance, '127.0.0.3', port + 80)
+            if host == '*' and has_ipv6():
+                self.wait_for_health_at(instance, '::1', port + 80)
+            instance.kill()
+
+    def test_runwsgi_on_a_unix_socket_needs_the_address(self):
+        instance = self.instance(server=UNIX_SOCKET)
+        self.runwsgi(instance)
+        line = instance.wait_for_log('No monitor: the HTTP port')
+        self.assertIn('FTW_MONITOR_ADDRESS', line)
+        self.assertIn('wsgi.ini', line)
+        self.assertEqual(REFUSED, instance.health())
+
+    def test_runwsgi_on_a_unix_socket_is_warmed_up_through_it(self):
+        instance = self.instance(server=UNIX_SOCKET)
+        instance.start(
+            [sys.executable, os.path.join(SCRIPTS, 'runwsgi'),
+             instance.wsgi_ini()],
+            environ={'FTW_MONITOR_ADDRESS': str(instance.port + 80)})
+        instance.wait_for_health('OK')
+
+    def other_server(self, instance, when, environ=None):
+        script = instance.write('serve_it.py', OTHER_SERVER)
+        instance.start([sys.executable, script, when, str(instance.port),
+                        instance.zope_conf()], environ)
+
+    def test_the_listening_socket_of_another_server_gives_it_away(self):
+        instance = self.instance()
+        self.other_server(instance, 'early')
+        instance.wait_for_health('OK')
+
+    def test_another_server_that_listens_later_needs_the_address(self):
+        instance = self.instance()
+        self.other_server(instance, 'late')
+        self.assertEqual(200, instance.wait_for_http()[0])
+        line = instance.wait_for_log('No monitor: the HTTP port')
+        self.assertIn('FTW_MONITOR_ADDRESS', line)
+        self.assertIn('serve_it.py', line)
+        self.assertEqual(REFUSED, instance.health())
+
+    def test_another_server_with_the_address_has_a_monitor(self):
+        instance = self.instance()
+        self.other_server(instance, 'late', {
+            'FTW_MONITOR_ADDRESS': '127.0.0.1:%d' % (instance.port + 80)})
+        instance.wait_for_health('OK')
+
+
+class TestLaunchersThatDoNotServe(unittest.TestCase):
+
+    layer = ONE_SITE
+
+    def setUp(self):
+        self.instance = Instance(self.layer.path)
+        self.addCleanup(self.instance.destroy)
+        self.script = self.instance.write('look.py', LOOK)
+
+    def assert_no_monitor(self, command, stdin=''):
+        # Even if the address is given, which an unknown server would obey.
+        status, output, errors = self.instance.run(
+            command, {'FTW_MONITOR_ADDRESS': str(self.instance.port + 80)},
+            stdin)
+        self.assertIn('threads []', output, output + errors)
+        self.assertNotIn('monitor listens', output + errors)
+
+    def test_bin_instance_run(self):
+        self.assert_no_monitor(self.instance.ctl('run', self.script))
+
+    def test_bin_instance_debug(self):
+        self.assert_no_monitor(
+            self.instance.ctl('debug'), 'exec(open(%r).read())\n'
+            % self.script)
+
+    def test_bin_instance_adduser(self):
+        status, output, errors = self.instance.run(
+            self.instance.ctl('adduser', 'somebody', 'secret'))
+        self.assertIn('Created user', output, output + errors)
+        self.assertNotIn('monitor', output + errors)
+
+    def test_zconsole_run(self):
+        self.assert_no_monitor(
+            [sys.executable, os.path.join(SCRIPTS, 'zconsole'), 'run',
+             self.instance.zope_conf(), self.script])
+
+    def test_zconsole_debug(self):
+        self.assert_no_monitor(
+            [sys.executable, os.path.join(SCRIPTS, 'zconsole'), 'debug',
+             self.instance.zope_conf()],
+            'exec(open(%r).read())\n' % self.script)
