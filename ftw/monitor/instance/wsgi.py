@@ -102,7 +102,9 @@ def _addresses(factory, options):
               for name in LISTEN_OPTIONS if name in options}
     if 'fast-listen' in options:
         # plone.recipe.zope2instance binds these itself, for IPv4 only.
-        listen = {'listen': options['fast-listen'], 'ipv6': 'off'}
+        addresses = ['*' + address if address.startswith(':') else address
+                     for address in options['fast-listen'].split()]
+        listen = {'listen': ' '.join(addresses), 'ipv6': 'off'}
     if 'unix_socket' in listen:
         return [UnixAddress(listen['unix_socket'])]
     if not listen and factory.__module__.split('.')[0] != 'waitress':
@@ -147,13 +149,12 @@ def new_request(path):
 def publish(request, app):
     """Publish *request*, from traversal to the transforms of its page.
 
-    Uses the ZODB connection that *app* was loaded from, in a transaction that
-    is never committed. Changes security manager, site and request of this
-    thread. Returns the response. Raises what the publication raises if no
-    exception view makes a page of it.
+    Uses the ZODB connection that *app* was loaded from, and a transaction of
+    its transaction manager. Changes security manager, site and request of
+    this thread. Returns the response. Raises what the publication raises if
+    no exception view makes a page of it.
     """
-    transactions = app._p_jar.transaction_manager
-    with transaction_pubevents(request, request.response, tm=transactions):
-        transactions.get().doom()
+    with transaction_pubevents(request, request.response,
+                               tm=app._p_jar.transaction_manager):
         WSGIPublisher.publish(request, (app, None, False))
     return request.response

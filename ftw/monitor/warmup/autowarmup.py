@@ -95,7 +95,7 @@ class Autowarmup(threading.Thread):
             if not self._lifecycle.warmup_done:
                 self._fail('GET %s: the answer comes from another process,'
                            ' or not from the application root' % url)
-        elif status != 503:
+        elif not (status == 503 and text.startswith('Warmup ')):
             self._fail('GET %s answered %d %s' % (url, status, text[:60]))
 
     def _fail(self, reason):

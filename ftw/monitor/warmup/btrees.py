@@ -1,6 +1,11 @@
 """Loads BTrees, every node of them, into the cache of their connection."""
 
 from persistent import Persistent
+import re
+
+
+#: The classes of the BTrees package: IOBTree, LFBucket, OOTreeSetPy ...
+NODE_CLASS = re.compile('[A-Z]*?(BTree|TreeSet|Bucket|Set)(Py)?$')
 
 
 def load(tree):
@@ -38,10 +43,28 @@ def children(node):
     Loads the node. The format of the state is that of the BTrees package: for
     a bucket ``(items[, next])``; for a tree None, ``((bucket state,),)`` if
     there is only one bucket, or ``((child, key, child, ...), first bucket)``.
+    Of any other persistent object nothing but itself is loaded.
     """
+    kind = node_kind(node)
+    if kind is None:
+        node._p_activate()
+        return []
     state = node.__getstate__()
     if state is None:
         return []
-    if type(node).__name__.endswith(('BTree', 'TreeSet')) and len(state) == 1:
+    if kind in ('BTree', 'TreeSet') and len(state) == 1:
         state = state[0][0]
     return [child for child in state[0] if isinstance(child, Persistent)]
+
+
+def node_kind(node):
+    """``BTree``, ``TreeSet``, ``Bucket`` or ``Set``; None for all else.
+
+    Only the names of the classes tell, and a subclass may have any name.
+    """
+    for base in type(node).__mro__:
+        if base.__module__.startswith('BTrees.'):
+            match = NODE_CLASS.match(base.__name__)
+            if match:
+                return match.group(1)
+    return None

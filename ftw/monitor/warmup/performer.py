@@ -6,6 +6,7 @@ from ftw.monitor.interfaces import ILifecycle
 from ftw.monitor.interfaces import IWarmupPerformer
 from ftw.monitor.warmup import btrees
 from ftw.monitor.warmup.visit import render
+from persistent import Persistent
 from Products.CMFCore.utils import getToolByName
 from transaction.interfaces import TransientError
 from zope.component import getUtility
@@ -70,8 +71,12 @@ class DefaultWarmupPerformer(object):
             if index is None:
                 self.warn('the catalog has no index %r' % str(name))
                 continue
-            # A KeywordIndex or FieldIndex: term to document ids.
-            self.load_trees(index._index)
+            terms = getattr(index, '_index', None)
+            if not isinstance(terms, Persistent):
+                self.warn('the catalog index %r is a %s, which has no BTree of'
+                          ' terms' % (str(name), type(index).__name__))
+                continue
+            self.load_trees(terms)
 
     def load_schemata(self):
         """The schemata and behaviors of the Dexterity types."""
@@ -83,14 +88,22 @@ class DefaultWarmupPerformer(object):
                 continue
             portal_type = fti.getId()
             try:
-                SCHEMA_CACHE.get(portal_type)
+                schema = SCHEMA_CACHE.get(portal_type)
                 SCHEMA_CACHE.behavior_schema_interfaces(portal_type)
                 SCHEMA_CACHE.subtypes(portal_type)
-            except (AttributeError, ImportError, ValueError) as error:
-                # Of a product that is not installed any more.
+            except TransientError:
+                raise
+            except Exception as error:
+                # A type of a product that is gone raises whatever it likes,
+                # up to RecursionError.
+                self._raise_if_disconnected()
                 self.warn('the schema of portal type %r cannot be loaded:'
                           ' %s: %s' % (portal_type, type(error).__name__,
                                        error))
+                continue
+            if schema is None:
+                self.warn('the schema of portal type %r cannot be loaded:'
+                          ' there is none' % portal_type)
 
     def render_pages(self):
         """The front page, and the paths in FTW_MONITOR_WARMUP_PATHS."""

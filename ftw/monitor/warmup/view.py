@@ -37,11 +37,11 @@ class WarmupView(BrowserView):
             if self._is_warm():
                 return SUCCESS
             pause = self.lifecycle.warmup_retry_pause()
-            if pause and not self.lifecycle.warmup_in_progress:
+            failure = self.lifecycle.warmup_failure
+            if pause and failure and not self.lifecycle.warmup_in_progress:
                 self.request.response.setHeader(
                     'Retry-After', str(int(ceil(pause))))
-                return self._unavailable(
-                    'Warmup failed: %s' % self.lifecycle.warmup_failure)
+                return self._unavailable('Warmup failed: %s' % failure)
         if not self.lifecycle.begin_warmup():
             return self._unavailable(IN_PROGRESS)
         return self._warm_up()

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from ftw.monitor.instance import new_request
 from ftw.monitor.instance import publish
 from Products.CMFCore.interfaces import ISiteRoot
+from Products.CMFCore.Skinnable import SKINDATA
 from zope.component.hooks import getSite
 from zope.component.hooks import setSite
 from zope.globalrequest import getRequest
@@ -17,6 +18,8 @@ from zope.publisher.skinnable import setDefaultSkin
 from zope.security.management import endInteraction
 from zope.security.management import newInteraction
 from zope.security.management import queryInteraction
+import threading
+import transaction
 
 
 @contextmanager
@@ -32,9 +35,8 @@ def visit(app, site_path):
     path = site_path + '/@@warmup'
     request = new_request(path)
     transactions = app._p_jar.transaction_manager
-    with _thread_state_kept():
+    with _thread_state_kept(), _doomed(transactions):
         transactions.begin()
-        transactions.get().doom()
         try:
             setRequest(request)
             setDefaultSkin(request)
@@ -59,7 +61,7 @@ def render(app, path):
     """
     app = aq_base(app)
     request = new_request(path)
-    with _thread_state_kept():
+    with _thread_state_kept(), _doomed(app._p_jar.transaction_manager):
         setRequest(request)
         try:
             response = publish(request, app)
@@ -70,19 +72,27 @@ def render(app, path):
 
 @contextmanager
 def _thread_state_kept():
-    """Security manager, site, request and interaction belong to the thread.
+    """Security manager, site, request, interaction and skin belong to the
+    thread, and so does one transaction manager.
 
-    A visit within a request begins without an interaction, and leaves all of
-    them as it has found them.
+    A visit within a request begins without an interaction and a skin, which
+    would be an object of another connection, and leaves all as it has found
+    it. The thread's transactions are doomed as those of the visit.
     """
     security_manager = getSecurityManager()
     site = getSite()
     request = getRequest()
     had_interaction = queryInteraction() is not None
     _end_interaction()
+    thread = threading.current_thread().ident
+    skin = SKINDATA.pop(thread, None)
     try:
-        yield
+        with _doomed(transaction.manager):
+            yield
     finally:
+        SKINDATA.pop(thread, None)
+        if skin is not None:
+            SKINDATA[thread] = skin
         setSecurityManager(security_manager)
         setSite(site)
         setRequest(request)
@@ -91,6 +101,37 @@ def _thread_state_kept():
             # One is as good as the other: in Zope it only passes on to the
             # security manager.
             newInteraction()
+
+
+@contextmanager
+def _doomed(transactions):
+    """Whatever transaction *transactions* begins meanwhile is doomed.
+
+    To doom the first one is not enough: every page begins its own, and a
+    performer may.
+    """
+    # The manager of a thread stands behind a proxy.
+    manager = getattr(transactions, 'manager', transactions)
+    if 'begin' in vars(manager):
+        # By an outer visit.
+        yield
+        return
+
+    def doom(make):
+        def make_doomed():
+            made = make()
+            if made.status == 'Active':
+                made.doom()
+            return made
+        return make_doomed
+
+    manager.begin = doom(manager.begin)
+    manager.get = doom(manager.get)
+    try:
+        yield
+    finally:
+        del manager.begin
+        del manager.get
 
 
 def _end_interaction():
