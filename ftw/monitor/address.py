@@ -18,8 +18,11 @@ PORT_OFFSET = 80
 #: What ``FTW_MONITOR_ADDRESS`` says to have no monitor.
 OFF = 'off'
 
+#: The highest port there is.
+MAX_PORT = 65535
+
 TCP_ADDRESS = re.compile(
-    r'^(?:(?P<host>\[[^\]]+\]|[^:\[\]/]*):)?(?P<port>\d+)$')
+    r'^(?:(?P<host>\[[^\]]+\]|[^:\[\]/]*):)?(?P<port>[0-9]+)\Z')
 
 
 class AddressTaken(Exception):
@@ -40,15 +43,21 @@ class TCPAddress(namedtuple('TCPAddress', 'host port')):
     def listen(self):
         """Listening sockets, one for each address the host name has.
 
-        Raises ``AddressTaken`` or ``OSError``, and then leaves none open.
+        Raises ``AddressTaken``, ``OSError``, or ``ValueError`` for a port
+        that there can't be; leaves no socket open then.
         """
+        if self.port > MAX_PORT:
+            # The resolver would take the lower 16 bits for a port.
+            raise ValueError('there is no port above %d' % MAX_PORT)
         families = socket.getaddrinfo(
             self.host or None, self.port, socket.AF_UNSPEC,
             socket.SOCK_STREAM, socket.IPPROTO_TCP, socket.AI_PASSIVE)
         sockets = []
         unusable = None
         try:
-            for family, _, _, _, sockaddr in families:
+            # A name may resolve to the same address twice.
+            for family, sockaddr in sorted(
+                    set((found[0], found[4]) for found in families)):
                 try:
                     sockets.append(_listen_on(family, sockaddr))
                 except (IOError, OSError) as error:
@@ -142,7 +151,7 @@ def parse(text):
     if text.startswith('/'):
         return UnixAddress(text)
     match = TCP_ADDRESS.match(text)
-    if match is None or not 0 < int(match.group('port')) < 65536:
+    if match is None or not 0 < int(match.group('port')) <= MAX_PORT:
         raise ValueError(
             '%r is not PORT, HOST:PORT, [IPv6]:PORT or the absolute path of'
             ' a UNIX socket' % text)

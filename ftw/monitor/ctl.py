@@ -48,7 +48,7 @@ def run(candidates, words, output, errors):
         _write(output, answer)
         if not answer:
             errors.write('The monitor at %s closed the connection without an'
-                         ' answer.\n' % address)
+                         ' answer.\n' % (address,))
             return 1
         if line.split() == ['health_check']:
             return 0 if answer == HEALTHY else 1
@@ -119,7 +119,7 @@ def main(argv=None):
                     ' else with 1.')
     parser.add_argument(
         '--address', '-a', metavar='ADDRESS', type=address_argument,
-        default=os.environ.get('FTW_MONITOR_ADDRESS'),
+        default=os.environ.get('FTW_MONITOR_ADDRESS') or None,
         help='where the monitor listens: PORT (of this host), HOST:PORT,'
              ' [IPv6]:PORT or the path of a UNIX socket; by default, what'
              ' the variable FTW_MONITOR_ADDRESS says')

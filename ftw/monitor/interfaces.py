@@ -80,6 +80,9 @@ class ILifecycle(Interface):
     May be asked by any thread at any time. The answers come from memory.
     """
 
+    draining = Attribute(
+        'Set to True, and no new visitors shall come; nothing else changes.')
+
     warmup_done = Attribute(
         'True after a warm-up of every Plone site has succeeded.')
 
@@ -94,6 +97,13 @@ class ILifecycle(Interface):
 
     def warmup_state():
         """``(done, in_progress)``, two booleans."""
+
+    def require(name, fault):
+        """Have ``fault()`` asked for each verdict.
+
+        It answers from memory, at once: None, or the reason why the check
+        called *name* fails.
+        """
 
     def warmup_time_is_up(rest):
         """Whether the time for the running warm-up is used up.

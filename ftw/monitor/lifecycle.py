@@ -72,10 +72,7 @@ class Lifecycle(object):
         self._databases = databases
 
     def require(self, name, fault):
-        """Have ``fault()`` asked for each verdict.
-
-        It answers from memory: None, or the reason why check *name* fails.
-        """
+        """See ``ILifecycle``."""
         self._required_checks.append((name, fault))
 
     def want_warmup(self):
@@ -94,7 +91,6 @@ class Lifecycle(object):
             self.warmup_warnings = []
             self.warmup_left_out = []
             self.warmup_in_progress = True
-            self.warmup_failure = None
             return True
 
     def warmup_performer_runs(self, performer):
@@ -124,6 +120,7 @@ class Lifecycle(object):
                 ' up; left out: %s' % (
                     self.warmup_timeout, ', '.join(self.warmup_left_out)))
         self.warmup_failures = 0
+        self.warmup_failure = None
         self.warm_sites.update(sites)
         if self.warm_sites.issuperset(all_sites):
             self.warmup_done = True

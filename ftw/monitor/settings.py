@@ -72,7 +72,8 @@ class Settings(object):
 
     @staticmethod
     def _paths(value):
-        return [path.strip('/') for path in value.replace(',', ' ').split()]
+        paths = [path.strip('/') for path in value.replace(',', ' ').split()]
+        return [path for path in paths if path]
 
 
 def read():

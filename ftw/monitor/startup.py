@@ -21,7 +21,15 @@ LOG = logging.getLogger('ftw.monitor')
 
 def start_monitor(event):
     """Subscriber for ``IProcessStarting``: Zope is up, the databases open."""
-    this = instance.current()
+    try:
+        start(instance.current())
+    except Exception:
+        LOG.exception('The monitor could not be started. This instance serves'
+                      ' without it.')
+
+
+def start(this):
+    """Start all that *this* instance (``instance.Instance``) is to have."""
     if this.serves is False or this.name == instance.MAINTENANCE_NAME:
         LOG.debug('No monitor in %s, called by %s.', this.name, this.server)
         return

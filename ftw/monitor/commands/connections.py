@@ -48,10 +48,10 @@ def open_connections(database):
 def request_of(connection):
     """What is known of the request that *connection* serves: one line."""
     info = connection.getDebugInfo() or ()
-    environ = info[0] if info else None
-    try:
-        words = (environ['REQUEST_METHOD'], environ.get('PATH_INFO', ''))
-    except (AttributeError, KeyError, TypeError):
-        # Not set by the publisher.
+    if info and hasattr(info[0], 'get'):
+        # The publisher has put the environment of the request there.
+        words = [info[0].get('REQUEST_METHOD', ''),
+                 info[0].get('PATH_INFO', '')]
+    else:
         words = [str(word) for word in info]
     return ' '.join(' '.join(words).split())

@@ -69,6 +69,8 @@ class Listener(object):
         """Start to answer."""
         self._slow_lane.start()
         for number, listening in enumerate(self._sockets):
+            # Whatever socket.setdefaulttimeout() says.
+            listening.settimeout(None)
             thread = threading.Thread(
                 target=self._accept_all, args=(listening,),
                 name='ftw.monitor.accept-%d' % number, daemon=True)
@@ -80,6 +82,8 @@ class Listener(object):
 
         A command that is still running is left alone.
         """
+        if self._closed:
+            return
         self._closed = True
         for listening in self._sockets:
             address = listening.getsockname()
@@ -118,6 +122,9 @@ class Listener(object):
                 connection.close()
 
     def _answer_or_hand_over(self, connection):
+        if connection.gettimeout() is not None:
+            # By socket.setdefaulttimeout(): recv would wait, even so.
+            connection.setblocking(False)
         conversation = Conversation()
         answer = b''
         call = None
@@ -222,6 +229,10 @@ class SlowLane(object):
         except BlockingIOError:
             # It is full of reasons to wake up already.
             pass
+        except OSError:
+            # Closed, while a command was still running.
+            if not self._closing:
+                raise
 
     # -- called by its own thread
 
@@ -281,7 +292,8 @@ class SlowLane(object):
             client.unsent = (
                 'Error: %d commands are still running; try again later.\n'
                 % running).encode('ascii')
-            client.conversation.finished = True
+            if not client.conversation.patient:
+                client.conversation.finished = True
             self._send(client)
             return
         # No events while it runs: what the client sends has to wait.

@@ -100,8 +100,10 @@ class Conversation(object):
 
     def go_on(self, name, command, marker):
         """How it goes on after *command*, which has returned *marker*."""
-        self._more = (name, command) if marker is MORE_MARKER else None
+        if marker is MORE_MARKER:
+            self._more = (name, command)
         if marker is INTERACTIVE_MARKER:
+            self._more = None
             self._interactive = True
         if marker is QUIT_MARKER or not self.patient:
             self.finished = True
@@ -141,18 +143,18 @@ class Call(object):
             check_arguments(self._command, self._args)
             marker = self._command(answer, *self._args)
         except CommandError as error:
-            answer.write(self._error(str(error)))
-        except Exception as error:
+            answer.write(self._error(message_of(error)))
+        except (Exception, SystemExit) as error:
             LOG.exception('The monitor command %r failed with arguments %r.',
                           self.name, self._args)
             answer.write(self._error('%s failed with %s: %s.' % (
-                self.name, type(error).__name__, error)))
+                self.name, type(error).__name__, message_of(error))))
         self._conversation.go_on(self.name, self._command, marker)
         return answer.getvalue()
 
     def _error(self, message):
-        return 'Error: %s\n' % one_line(
-            '%s Usage: %s' % (message, usage(self.name, self._command)))
+        return 'Error: %s Usage: %s\n' % (
+            one_line(message), one_line(usage(self.name, self._command)))
 
 
 class Answer(object):
@@ -170,6 +172,14 @@ class Answer(object):
     def getvalue(self):
         """All that was written, as bytes."""
         return b''.join(self._parts)
+
+
+def message_of(error):
+    """What an exception says; some can't even say that."""
+    try:
+        return str(error)
+    except Exception as unprintable:
+        return 'its message cannot be shown: %s' % type(unprintable).__name__
 
 
 def check_arguments(command, args):
