@@ -427,6 +427,7 @@ format = %%(asctime)s %%(levelname)s [%%(name)s][%%(threadName)s] %%(message)s
 """
 
 ZOPE_CONF = """\
+%%import ZEO
 %%define INSTANCEHOME %(part)s
 instancehome $INSTANCEHOME
 %%define CLIENTHOME %(var)s

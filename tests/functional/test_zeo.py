@@ -74,8 +74,7 @@ class TestDatabaseIsLostDuringTheWarmup(unittest.TestCase):
         self.addCleanup(zeo.destroy)
         zeo.start()
         # By default, a load from a lost server waits for 30 s.
-        instance = Instance(storage=zeo.storage.replace(
-            'cache-size', 'wait-timeout 2\n      cache-size'))
+        instance = Instance(storage=IMPATIENT_STORAGE % zeo.port)
         self.addCleanup(instance.destroy)
         instance.add_package(WAITING_PERFORMER, WAITING_ZCML)
         instance.start(environ={'TEST_HOME': instance.home})
@@ -89,6 +88,13 @@ class TestDatabaseIsLostDuringTheWarmup(unittest.TestCase):
         instance.wait_for_health('OK')
         self.assertEqual('1 0\n', instance.say('warmup_state'))
 
+
+IMPATIENT_STORAGE = """\
+    <clientstorage>
+      server 127.0.0.1:%d
+      wait-timeout 2
+    </clientstorage>
+"""
 
 WAITING_PERFORMER = """\
 import os

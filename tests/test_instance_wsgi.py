@@ -1,0 +1,290 @@
+from ftw.monitor.instance import configured_http_addresses
+from ftw.monitor.instance import listening_addresses
+from ftw.monitor.instance.wsgi import configured_addresses
+from ftw.monitor.instance.wsgi import detect
+from ftw.monitor.instance.wsgi import new_request
+from ftw.monitor.instance.wsgi import worker_threads
+import os
+import shutil
+import socket
+import tempfile
+import threading
+import unittest
+
+
+RECIPE = 'egg:plone.recipe.zope2instance#main'
+WAITRESS = 'egg:waitress#main'
+
+INI = '''\
+[server:%s]
+use = %s
+%s
+
+[app:main]
+use = egg:Zope#main
+zope_conf = /nowhere/zope.conf
+'''
+
+
+def other_server(app, global_conf, **options):
+    raise AssertionError('This would serve.')
+
+
+def has_ipv6():
+    try:
+        return bool(socket.getaddrinfo('::1', 80))
+    except socket.error:
+        return False
+
+
+class ConfigurationCase(unittest.TestCase):
+
+    def setUp(self):
+        self.directory = os.path.realpath(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.directory)
+        self.path = os.path.join(self.directory, 'wsgi.ini')
+
+    def write(self, text):
+        with open(self.path, 'w') as ini:
+            ini.write(text)
+
+    def addresses(self, options, use=WAITRESS, name='main', **kwargs):
+        self.write(INI % (name, use, options))
+        return [str(address) for address in configured_addresses(
+            'config:' + self.path, **kwargs)]
+
+
+class TestWhereTheServerListens(ConfigurationCase):
+
+    def test_fast_listen(self):
+        self.assertEqual(
+            self.addresses('fast-listen = 127.0.0.1:8080', RECIPE),
+            ['127.0.0.1:8080'])
+
+    def test_fast_listen_on_several(self):
+        self.assertEqual(
+            self.addresses('fast-listen = 127.0.0.1:8080 127.0.0.1:8081'
+                           ' 0.0.0.0:9090', RECIPE),
+            ['127.0.0.1:8080', '127.0.0.1:8081', '0.0.0.0:9090'])
+
+    def test_fast_listen_on_all_addresses(self):
+        # What the recipe makes of a mere port, and what bind() takes for it.
+        for text in ('0.0.0.0:8080', ':8080'):
+            self.assertEqual(self.addresses('fast-listen = ' + text, RECIPE),
+                             ['0.0.0.0:8080'])
+
+    def test_fast_listen_is_for_ipv4_only(self):
+        self.assertEqual(
+            self.addresses('fast-listen = localhost:8080', RECIPE),
+            ['127.0.0.1:8080'])
+
+    def test_the_recipe_without_fast_listen(self):
+        self.assertEqual(
+            self.addresses('listen = 127.0.0.1:8080\nthreads = 4', RECIPE),
+            ['127.0.0.1:8080'])
+
+    def test_an_ini_file_as_the_recipe_writes_it(self):
+        self.assertEqual(self.addresses(
+            'paste.server_factory = plone.recipe.zope2instance:main\n'
+            'fast-listen = 127.0.0.1:8080\nthreads = 4\n'
+            'clear_untrusted_proxy_headers = false\n'
+            'max_request_body_size = 1073741824\nasyncore_use_poll = false',
+            RECIPE), ['127.0.0.1:8080'])
+
+    def test_listen(self):
+        self.assertEqual(self.addresses('listen = 127.0.0.1:8080'),
+                         ['127.0.0.1:8080'])
+
+    def test_listen_on_several(self):
+        self.assertEqual(
+            self.addresses('listen = 127.0.0.1:8080 127.0.0.2:8081'),
+            ['127.0.0.1:8080', '127.0.0.2:8081'])
+
+    def test_listen_on_ipv6(self):
+        if not has_ipv6():
+            self.skipTest('There is no IPv6 here.')
+        self.assertEqual(
+            self.addresses('listen = 127.0.0.1:8080 [::1]:8080'),
+            ['127.0.0.1:8080', '[::1]:8080'])
+
+    def test_listen_on_all_addresses(self):
+        self.assertEqual(self.addresses('listen = 0.0.0.0:8080'),
+                         ['0.0.0.0:8080'])
+        found = self.addresses('listen = *:8080')
+        self.assertIn('0.0.0.0:8080', found)
+        self.assertFalse(set(found) - {'0.0.0.0:8080', '[::]:8080'})
+
+    def test_listen_without_ipv6(self):
+        self.assertEqual(self.addresses('listen = *:8080\nipv6 = no'),
+                         ['0.0.0.0:8080'])
+
+    def test_host_and_port(self):
+        self.assertEqual(self.addresses('host = 127.0.0.1\nport = 8081'),
+                         ['127.0.0.1:8081'])
+        self.assertEqual(self.addresses('port = 8081'), ['0.0.0.0:8081'])
+        self.assertEqual(self.addresses('host = 127.0.0.1'),
+                         ['127.0.0.1:8080'])
+
+    def test_nothing_is_what_waitress_does_then(self):
+        self.assertEqual(self.addresses('threads = 4'), ['0.0.0.0:8080'])
+
+    def test_a_unix_socket(self):
+        self.assertEqual(
+            self.addresses('unix_socket = /run/plone.sock\n'
+                           'unix_socket_perms = 660'),
+            ['/run/plone.sock'])
+
+    def test_another_server_that_does_not_say(self):
+        self.write('[server:main]\npaste.server_factory ='
+                   ' %s:other_server\nbind = 127.0.0.1\n' % __name__)
+        self.assertEqual(configured_addresses('config:' + self.path), [])
+
+    def test_another_server_that_does_say(self):
+        self.write('[server:main]\npaste.server_factory = %s:other_server\n'
+                   'host = 127.0.0.1\nport = 8081\n' % __name__)
+        self.assertEqual(
+            [str(address) for address in
+             configured_addresses('config:' + self.path)],
+            ['127.0.0.1:8081'])
+
+    def test_variables_of_the_command_line(self):
+        self.assertEqual(
+            self.addresses('listen = 127.0.0.1:%(http_port)s',
+                           variables={'http_port': '8099'}),
+            ['127.0.0.1:8099'])
+
+    def test_variables_of_the_file(self):
+        self.write('[DEFAULT]\nhttp_port = 8098\n'
+                   + INI % ('main', WAITRESS,
+                            'listen = 127.0.0.1:%(http_port)s'))
+        self.assertEqual(
+            [str(address) for address in
+             configured_addresses('config:' + self.path)],
+            ['127.0.0.1:8098'])
+
+    def test_another_server_section(self):
+        self.write(INI % ('main', WAITRESS, 'port = 1111')
+                   + '[server:second]\nuse = %s\nport = 2222\n' % WAITRESS)
+        self.assertEqual(
+            [str(address) for address in
+             configured_addresses('config:' + self.path, 'second')],
+            ['0.0.0.0:2222'])
+
+    def test_a_section_that_extends_another(self):
+        self.write(INI % ('main', WAITRESS, 'host = 127.0.0.1\nport = 1111')
+                   + '[server:second]\nuse = main\nport = 2222\n')
+        self.assertEqual(
+            [str(address) for address in
+             configured_addresses('config:' + self.path, 'second')],
+            ['127.0.0.1:2222'])
+
+    def test_a_relative_path(self):
+        self.write(INI % ('main', WAITRESS, 'port = 1111'))
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.directory)
+        self.assertEqual(
+            [str(address) for address in
+             configured_http_addresses('wsgi.ini')], ['0.0.0.0:1111'])
+
+
+class TestABrokenConfiguration(ConfigurationCase):
+
+    def assertBroken(self, text, **kwargs):
+        if text is not None:
+            self.write(text)
+        with self.assertRaises(ValueError) as caught:
+            configured_addresses('config:' + self.path, **kwargs)
+        message = str(caught.exception)
+        self.assertTrue(
+            message.startswith('config:%s: ' % self.path), message)
+        self.assertNotIn('\n', message)
+
+    def test_a_missing_file(self):
+        self.assertBroken(None)
+
+    def test_no_ini_file(self):
+        self.assertBroken('no ini file\nat all')
+
+    def test_no_server(self):
+        self.assertBroken('[app:main]\nuse = egg:Zope#main\n')
+
+    def test_no_server_of_that_name(self):
+        self.assertBroken(INI % ('main', WAITRESS, ''), server_name='other')
+
+    def test_a_server_that_is_not_installed(self):
+        self.assertBroken(INI % ('main', 'egg:no.such.package#main', ''))
+        self.assertBroken(
+            '[server:main]\npaste.server_factory = no.such.module:main\n')
+
+    def test_a_variable_that_is_not_given(self):
+        self.assertBroken(INI % ('main', WAITRESS, 'port = %(http_port)s'))
+
+    def test_an_address_that_is_none(self):
+        for option in ('port = http', 'listen = 127.0.0.1:no-such-service',
+                       'listen = no.such.host.invalid:8080',
+                       'listen = 127.0.0.1:8080\nport = 8081'):
+            self.assertBroken(INI % ('main', WAITRESS, option))
+
+    def test_bin_instance_hears_the_same(self):
+        with self.assertRaises(ValueError) as caught:
+            configured_http_addresses(self.path)
+        self.assertIn(self.path, str(caught.exception))
+
+
+class TestThisProcess(unittest.TestCase):
+
+    def test_a_test_runner_does_not_serve(self):
+        serves, server, addresses = detect()
+        self.assertIs(serves, False)
+        # The nearest on the stack is named.
+        self.assertTrue(server.startswith('unittest'), server)
+        self.assertEqual(addresses, [])
+
+    def test_a_thread_that_nobody_known_has_started_cannot_be_told(self):
+        # A WSGI server we do not know; no test runner on its stack.
+        found = []
+        thread = threading.Thread(target=lambda: found.append(detect()))
+        thread.start()
+        thread.join(30)
+        (serves, server, addresses), = found
+        self.assertIsNone(serves)
+        self.assertTrue(server)
+        self.assertEqual(addresses, [])
+
+    def test_workers_are_the_threads_of_waitress(self):
+        self.assertEqual(worker_threads(), 1)
+        done = threading.Event()
+        threads = [threading.Thread(target=done.wait, args=(30,),
+                                    name='waitress-%d' % number)
+                   for number in range(3)]
+        for thread in threads:
+            thread.start()
+        try:
+            self.assertEqual(worker_threads(), 3)
+        finally:
+            done.set()
+            for thread in threads:
+                thread.join(30)
+
+    def test_where_this_process_listens(self):
+        before = listening_addresses()
+        listening = socket.socket()
+        self.addCleanup(listening.close)
+        listening.bind(('127.0.0.1', 0))
+        # Bound is not listening.
+        self.assertEqual(listening_addresses(), before)
+        listening.listen(1)
+        added = [address for address in listening_addresses()
+                 if address not in before]
+        self.assertEqual([tuple(address) for address in added],
+                         [listening.getsockname()])
+
+    def test_the_request_of_a_visitor(self):
+        request = new_request('/Plone/news')
+        self.addCleanup(request.close)
+        self.assertEqual(request['PATH_INFO'], '/Plone/news')
+        self.assertEqual(request['REQUEST_METHOD'], 'GET')
+        # plone.app.theming switches itself off for 127.0.0.1.
+        self.assertEqual(request['HTTP_HOST'], 'localhost')
+        self.assertNotIn('HTTP_COOKIE', request.environ)
+        self.assertNotIn('HTTP_AUTHORIZATION', request.environ)

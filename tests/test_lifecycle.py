@@ -1,0 +1,509 @@
+# -*- coding: utf-8 -*-
+from ftw.monitor import lifecycle
+from ftw.monitor.checks.databases import Databases
+from ftw.monitor.interfaces import ILifecycle
+from ftw.monitor.lifecycle import Lifecycle
+from ftw.monitor.lifecycle import MAX_REASON
+from ftw.monitor.lifecycle import one_line
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+from zope.interface.verify import verifyObject
+import logging
+import threading
+import unittest
+
+
+PERFORMER = 'my.policy.Performer'
+SITES = ['/Plone', '/folder/Plone']
+
+#: What could break a line, or look healthy, is frequent here.
+TEXT = st.text(st.one_of(
+    st.sampled_from(u'OKok \t\r\n\x00\x0b\x0c\x1c\x1e\x85\u2028\u2029\xdf'),
+    st.characters()))
+
+
+class DummyDatabases(object):
+
+    def __init__(self, fault=None):
+        self.reason = fault
+
+    def fault(self):
+        return self.reason
+
+
+class DummyStorage(object):
+
+    def is_connected(self):
+        return False
+
+
+class DummyDB(object):
+
+    def __init__(self, name):
+        self.database_name = name
+        self.databases = {name: self}
+        self.storage = DummyStorage()
+
+
+class DummyClock(object):
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+class DummyHandler(logging.Handler):
+
+    def __init__(self):
+        logging.Handler.__init__(self)
+        self.records = []
+
+    def emit(self, record):
+        self.records.append(record)
+
+
+class LifecycleCase(unittest.TestCase):
+
+    def setUp(self):
+        self.clock = DummyClock()
+        self.addCleanup(
+            setattr, lifecycle, 'monotonic', lifecycle.monotonic)
+        lifecycle.monotonic = self.clock
+        self.log = DummyHandler()
+        lifecycle.LOG.addHandler(self.log)
+        self.addCleanup(lifecycle.LOG.removeHandler, self.log)
+        self.lifecycle = Lifecycle()
+
+    def warm(self):
+        self.lifecycle.want_warmup()
+        self.assertTrue(self.lifecycle.begin_warmup())
+        self.lifecycle.end_warmup(SITES, SITES)
+
+    def assertVerdict(self, expected):
+        self.assertEqual(self.lifecycle.verdict(), expected)
+
+    def assertState(self, done, in_progress):
+        self.assertEqual(
+            self.lifecycle.warmup_state(), (done, in_progress))
+
+
+class TestTheVerdict(LifecycleCase):
+
+    def test_the_interface_is_kept(self):
+        self.assertTrue(verifyObject(ILifecycle, self.lifecycle))
+
+    def test_an_instance_that_wants_no_warmup_is_healthy_at_once(self):
+        self.assertVerdict('OK')
+        self.assertState(False, False)
+
+    def test_an_instance_boots_until_its_warmup_begins(self):
+        self.lifecycle.want_warmup()
+        self.assertVerdict('Instance is booting')
+        self.assertState(False, False)
+
+    def test_the_first_warmup_is_in_progress(self):
+        self.lifecycle.want_warmup()
+        self.lifecycle.begin_warmup()
+        self.assertVerdict('Warmup in progress')
+        self.assertState(False, True)
+
+    def test_the_first_warmup_has_succeeded(self):
+        self.warm()
+        self.assertVerdict('OK')
+        self.assertState(True, False)
+
+    def test_an_instance_without_any_site_is_warm_as_well(self):
+        self.lifecycle.want_warmup()
+        self.lifecycle.begin_warmup()
+        self.lifecycle.end_warmup([], [])
+        self.assertVerdict('OK')
+
+    def test_the_first_warmup_has_failed(self):
+        self.lifecycle.want_warmup()
+        self.lifecycle.begin_warmup()
+        self.lifecycle.fail_warmup('KeyError: 1')
+        self.assertVerdict('Warmup failed: KeyError: 1')
+        self.assertState(False, False)
+
+    def test_an_attempt_that_could_not_even_begin_has_failed(self):
+        self.lifecycle.want_warmup()
+        self.lifecycle.fail_warmup('GET / answered 404')
+        self.assertVerdict('Warmup failed: GET / answered 404')
+
+    def test_a_failed_warmup_is_tried_again(self):
+        self.lifecycle.want_warmup()
+        self.lifecycle.begin_warmup()
+        self.lifecycle.fail_warmup('KeyError: 1')
+        self.assertTrue(self.lifecycle.begin_warmup())
+        self.assertVerdict('Warmup in progress')
+        self.lifecycle.end_warmup(SITES, SITES)
+        self.assertVerdict('OK')
+
+    def test_draining(self):
+        self.lifecycle.draining = True
+        self.assertVerdict('Draining')
+        self.lifecycle.draining = False
+        self.assertVerdict('OK')
+
+    def test_a_required_check_fails(self):
+        reasons = [None]
+        self.lifecycle.require('disk', lambda: reasons[0])
+        self.assertVerdict('OK')
+        reasons[0] = 'no space left'
+        self.assertVerdict('Error: disk: no space left')
+
+    def test_the_first_of_several_checks_that_fails_is_told(self):
+        for name, reason in (('a', None), ('b', 'bad'), ('c', 'worse')):
+            self.lifecycle.require(name, lambda reason=reason: reason)
+        self.assertVerdict('Error: b: bad')
+
+    def test_a_database_is_away(self):
+        databases = DummyDatabases("Error: Database 'main' disconnected.")
+        self.lifecycle.watch_databases(databases)
+        self.assertVerdict("Error: Database 'main' disconnected.")
+        databases.reason = None
+        self.assertVerdict('OK')
+
+    def test_the_order(self):
+        # Each fault hides those that are repaired after it.
+        databases = DummyDatabases("Error: Database 'main' disconnected.")
+        check = ['no space left']
+        self.lifecycle.watch_databases(databases)
+        self.lifecycle.require('disk', lambda: check[0])
+        self.lifecycle.draining = True
+        self.lifecycle.want_warmup()
+        self.assertVerdict("Error: Database 'main' disconnected.")
+        databases.reason = None
+        self.assertVerdict('Instance is booting')
+        self.lifecycle.begin_warmup()
+        self.assertVerdict('Warmup in progress')
+        self.lifecycle.fail_warmup('KeyError: 1')
+        self.assertVerdict('Warmup failed: KeyError: 1')
+        self.lifecycle.begin_warmup()
+        self.lifecycle.end_warmup(SITES, SITES)
+        self.assertVerdict('Draining')
+        self.lifecycle.draining = False
+        self.assertVerdict('Error: disk: no space left')
+        check[0] = None
+        self.assertVerdict('OK')
+
+    def test_a_lost_database_comes_before_each_state_of_the_warmup(self):
+        away = "Error: Database 'main' disconnected."
+        self.lifecycle.watch_databases(DummyDatabases(away))
+        self.lifecycle.want_warmup()
+        self.assertVerdict(away)
+        self.lifecycle.begin_warmup()
+        self.assertVerdict(away)
+        self.lifecycle.fail_warmup('x')
+        self.assertVerdict(away)
+        self.lifecycle.begin_warmup()
+        self.lifecycle.end_warmup(SITES, SITES)
+        self.assertVerdict(away)
+        self.lifecycle.draining = True
+        self.assertVerdict(away)
+
+    def test_a_warmup_that_is_not_required_is_never_a_reason(self):
+        # Autowarmup runs, but want_warmup() was not called.
+        self.assertVerdict('OK')
+        self.lifecycle.begin_warmup()
+        self.assertVerdict('OK')
+        self.assertState(False, True)
+        self.lifecycle.warmup_performer_runs(PERFORMER)
+        self.clock.now += 100000
+        self.assertVerdict('OK')
+        self.lifecycle.fail_warmup('KeyError: 1')
+        self.assertVerdict('OK')
+        self.assertState(False, False)
+
+    def test_a_verdict_does_not_wait_for_a_lock(self):
+        self.lifecycle.want_warmup()
+        answers = []
+        with self.lifecycle._lock:
+            asking = threading.Thread(
+                target=lambda: answers.append(self.lifecycle.verdict()))
+            asking.daemon = True
+            asking.start()
+            asking.join(10)
+            self.assertEqual(answers, ['Instance is booting'])
+
+
+class TestAWarmup(LifecycleCase):
+
+    def test_one_at_a_time(self):
+        self.assertTrue(self.lifecycle.begin_warmup())
+        self.assertFalse(self.lifecycle.begin_warmup())
+        self.assertState(False, True)
+        self.lifecycle.end_warmup(SITES, SITES)
+        self.assertTrue(self.lifecycle.begin_warmup())
+
+    def test_only_one_of_many_who_begin_at_once(self):
+        barrier = threading.Event()
+        begun = []
+
+        def begin():
+            barrier.wait(10)
+            begun.append(self.lifecycle.begin_warmup())
+
+        threads = [threading.Thread(target=begin) for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        barrier.set()
+        for thread in threads:
+            thread.join(10)
+        self.assertEqual(sorted(begun), 19 * [False] + [True])
+
+    def test_a_later_warmup_leaves_a_warm_instance_healthy(self):
+        self.warm()
+        self.lifecycle.begin_warmup()
+        self.assertVerdict('OK')
+        self.assertState(True, True)
+        self.lifecycle.end_warmup(SITES, SITES)
+        self.assertVerdict('OK')
+        self.assertState(True, False)
+
+    def test_a_later_warmup_that_fails_leaves_a_warm_instance_healthy(self):
+        self.warm()
+        self.lifecycle.begin_warmup()
+        self.lifecycle.fail_warmup('KeyError: 1')
+        self.assertVerdict('OK')
+        self.assertState(True, False)
+
+    def test_a_later_warmup_that_hangs_leaves_a_warm_instance_healthy(self):
+        self.warm()
+        self.lifecycle.begin_warmup()
+        self.lifecycle.warmup_performer_runs(PERFORMER)
+        self.clock.now += 100000
+        self.assertVerdict('OK')
+        self.assertState(True, True)
+
+    def test_one_site_of_two_does_not_make_the_instance_warm(self):
+        self.lifecycle.want_warmup()
+        self.lifecycle.begin_warmup()
+        self.lifecycle.end_warmup(['/Plone'], SITES)
+        self.assertState(False, False)
+        self.assertVerdict('Instance is booting')
+        self.assertEqual(self.lifecycle.warm_sites, {'/Plone'})
+
+    def test_one_site_after_the_other_makes_the_instance_warm(self):
+        self.lifecycle.want_warmup()
+        for site in SITES:
+            self.assertFalse(self.lifecycle.warmup_done)
+            self.lifecycle.begin_warmup()
+            self.lifecycle.end_warmup([site], SITES)
+        self.assertVerdict('OK')
+
+    def test_a_site_added_since_does_not_make_a_warm_instance_cold(self):
+        self.warm()
+        self.lifecycle.begin_warmup()
+        self.lifecycle.end_warmup(['/Plone'], SITES + ['/new'])
+        self.assertVerdict('OK')
+        self.assertState(True, False)
+
+
+class TestThePauseAfterAFailure(LifecycleCase):
+
+    def fail(self):
+        self.lifecycle.begin_warmup()
+        self.lifecycle.fail_warmup('KeyError: 1')
+
+    def test_none_without_a_failure(self):
+        self.assertEqual(self.lifecycle.warmup_retry_pause(), 0)
+        self.warm()
+        self.assertEqual(self.lifecycle.warmup_retry_pause(), 0)
+
+    def test_grows_and_then_stays(self):
+        pauses = []
+        for _ in range(9):
+            self.fail()
+            pauses.append(self.lifecycle.warmup_retry_pause())
+        self.assertEqual(pauses, [1, 2, 4, 8, 15, 30, 60, 60, 60])
+
+    def test_gets_shorter_as_time_goes_by(self):
+        for _ in range(4):
+            self.fail()
+        self.clock.now += 3
+        self.assertEqual(self.lifecycle.warmup_retry_pause(), 5)
+        self.clock.now += 100
+        self.assertEqual(self.lifecycle.warmup_retry_pause(), 0)
+
+    def test_begins_anew_after_a_success(self):
+        for _ in range(4):
+            self.fail()
+        self.warm()
+        self.assertEqual(self.lifecycle.warmup_retry_pause(), 0)
+        self.fail()
+        self.assertEqual(self.lifecycle.warmup_retry_pause(), 1)
+
+
+class TestTheTimeLimit(LifecycleCase):
+
+    def setUp(self):
+        LifecycleCase.setUp(self)
+        self.lifecycle.want_warmup()
+        self.lifecycle.begin_warmup()
+
+    def test_half_an_hour(self):
+        self.clock.now += 1800
+        self.assertFalse(self.lifecycle.warmup_time_is_up('x'))
+        self.clock.now += 1
+        self.assertTrue(self.lifecycle.warmup_time_is_up('x'))
+
+    def test_a_performer_that_does_not_come_back_is_a_failure(self):
+        self.lifecycle.warmup_performer_runs(PERFORMER)
+        self.assertVerdict('Warmup in progress')
+        self.clock.now += 1801
+        self.assertVerdict('Warmup failed: my.policy.Performer has not'
+                           ' returned after 1800 s')
+        self.assertState(False, True)
+
+    def test_the_limit_in_the_words_is_the_one_that_was_set(self):
+        self.lifecycle.warmup_timeout = 2.5
+        self.lifecycle.warmup_performer_runs(PERFORMER)
+        self.clock.now += 3
+        self.assertVerdict('Warmup failed: my.policy.Performer has not'
+                           ' returned after 2.5 s')
+
+    def test_a_performer_that_does_come_back_late_is_a_success(self):
+        self.lifecycle.warmup_performer_runs(PERFORMER)
+        self.clock.now += 1801
+        self.lifecycle.warmup_performer_runs(None)
+        self.assertVerdict('Warmup in progress')
+        self.lifecycle.end_warmup(SITES, SITES)
+        self.assertVerdict('OK')
+
+    def test_a_failure_after_the_limit_is_told_with_its_own_reason(self):
+        self.lifecycle.warmup_performer_runs(PERFORMER)
+        self.clock.now += 1801
+        self.lifecycle.fail_warmup('KeyError: 1')
+        self.assertVerdict('Warmup failed: KeyError: 1')
+
+    def test_the_next_attempt_has_the_whole_time_again(self):
+        self.lifecycle.warmup_performer_runs(PERFORMER)
+        self.clock.now += 1801
+        self.lifecycle.fail_warmup('KeyError: 1')
+        self.lifecycle.begin_warmup()
+        self.assertVerdict('Warmup in progress')
+        self.assertFalse(self.lifecycle.warmup_time_is_up('x'))
+        self.lifecycle.warmup_performer_runs(PERFORMER)
+        self.assertVerdict('Warmup in progress')
+
+    def test_what_was_left_out_is_a_warning_and_no_failure(self):
+        self.clock.now += 1801
+        self.assertTrue(self.lifecycle.warmup_time_is_up('pages of /Plone'))
+        self.assertTrue(self.lifecycle.warmup_time_is_up('/b for worker 2'))
+        self.lifecycle.end_warmup(SITES, SITES)
+        self.assertVerdict('OK')
+        warning, = self.lifecycle.warmup_warnings
+        self.assertEqual(
+            warning,
+            'the time limit of 1800 s (FTW_MONITOR_WARMUP_TIMEOUT) is used'
+            ' up; left out: pages of /Plone, /b for worker 2')
+        logged, = self.log.records
+        self.assertEqual(logged.levelname, 'WARNING')
+        self.assertEqual(logged.getMessage(), 'Warmup: ' + warning)
+
+    def test_what_was_left_out_is_forgotten_by_the_next_warmup(self):
+        self.clock.now += 1801
+        self.lifecycle.warmup_time_is_up('pages of /Plone')
+        self.lifecycle.end_warmup(SITES, SITES)
+        self.lifecycle.begin_warmup()
+        self.lifecycle.end_warmup(SITES, SITES)
+        self.assertEqual(self.lifecycle.warmup_warnings, [])
+
+    def test_nothing_left_out_is_no_warning(self):
+        self.assertFalse(self.lifecycle.warmup_time_is_up('pages'))
+        # The last step took longer, but all were made.
+        self.clock.now += 1801
+        self.lifecycle.end_warmup(SITES, SITES)
+        self.assertEqual(self.lifecycle.warmup_warnings, [])
+        self.assertEqual(self.log.records, [])
+
+    def test_a_warning_is_kept_until_the_next_warmup_begins(self):
+        self.lifecycle.warn_of_warmup('/Plone: there is no index')
+        self.lifecycle.end_warmup(SITES, SITES)
+        self.assertEqual(self.lifecycle.warmup_warnings,
+                         ['/Plone: there is no index'])
+        self.lifecycle.begin_warmup()
+        self.assertEqual(self.lifecycle.warmup_warnings, [])
+
+    def test_there_is_no_limit_while_no_warmup_runs(self):
+        self.lifecycle.end_warmup(SITES, SITES)
+        self.clock.now += 100000
+        self.assertFalse(self.lifecycle.warmup_time_is_up('x'))
+        self.assertEqual(self.lifecycle.warmup_left_out, [])
+
+
+class TestOneLine(unittest.TestCase):
+
+    def test_a_harmless_line_is_left_as_it_is(self):
+        for text in ('', 'KeyError: 1', u'Gr\xfc\xdfe', 'Ok ok oK'):
+            self.assertEqual(one_line(text), text)
+
+    def test_several_lines_become_one(self):
+        self.assertEqual(one_line(u' a\r\n\tb\u2028c\x0bd '), 'a b c d')
+
+    def test_the_two_letters_are_taken_out(self):
+        self.assertEqual(one_line('OK'), 'Ok')
+        self.assertEqual(one_line('BOOKS OOKK'), 'BOOkS OOkK')
+
+    def test_a_long_line_is_cut(self):
+        self.assertEqual(one_line(MAX_REASON * u'x'), MAX_REASON * u'x')
+        self.assertEqual(one_line((MAX_REASON + 1) * u'x'),
+                         (MAX_REASON - 1) * u'x' + u'\u2026')
+
+
+class TestWhateverThingsAreCalled(unittest.TestCase):
+
+    def assertNeverHealthy(self, lifecycle):
+        verdict = lifecycle.verdict()
+        self.assertNotIn(u'OK', verdict)
+        self.assertEqual(len(verdict.splitlines()), 1, verdict)
+        # Nor when it is on the wire: what cannot be encoded is escaped.
+        self.assertNotIn(b'OK', verdict.encode('utf-8', 'backslashreplace'))
+
+    @settings(database=None, deadline=None)
+    @given(TEXT)
+    def test_a_database(self, name):
+        lifecycle = Lifecycle()
+        lifecycle.watch_databases(Databases(DummyDB(name)))
+        self.assertNeverHealthy(lifecycle)
+
+    @settings(database=None, deadline=None)
+    @given(TEXT, TEXT)
+    def test_a_check(self, name, reason):
+        lifecycle = Lifecycle()
+        lifecycle.require(name, lambda: reason)
+        if reason:
+            self.assertNeverHealthy(lifecycle)
+        else:
+            self.assertEqual(lifecycle.verdict(), 'OK')
+
+    @settings(database=None, deadline=None)
+    @given(TEXT)
+    def test_an_exception(self, reason):
+        lifecycle = Lifecycle()
+        lifecycle.want_warmup()
+        lifecycle.begin_warmup()
+        lifecycle.fail_warmup(reason)
+        self.assertNeverHealthy(lifecycle)
+
+    @settings(database=None, deadline=None)
+    @given(TEXT)
+    def test_a_performer(self, name):
+        lifecycle = Lifecycle()
+        lifecycle.warmup_timeout = -1
+        lifecycle.want_warmup()
+        lifecycle.begin_warmup()
+        lifecycle.warmup_performer_runs(name)
+        self.assertNeverHealthy(lifecycle)
+
+    @settings(database=None, deadline=None)
+    @given(TEXT)
+    def test_any_line(self, text):
+        line = one_line(text)
+        self.assertNotIn(u'OK', line)
+        self.assertTrue(len(line.splitlines()) <= 1)
+        self.assertTrue(len(line) <= MAX_REASON)

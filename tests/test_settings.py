@@ -1,0 +1,148 @@
+from ftw.monitor import settings
+from ftw.monitor.address import OFF
+from ftw.monitor.address import TCPAddress
+from ftw.monitor.address import UnixAddress
+from ftw.monitor.settings import Settings
+from itertools import product
+import os
+import unittest
+
+
+ADDRESS = 'FTW_MONITOR_ADDRESS'
+AUTOWARMUP = 'FTW_MONITOR_AUTOWARMUP'
+PATHS = 'FTW_MONITOR_WARMUP_PATHS'
+REQUIRED = 'FTW_MONITOR_WARMUP_REQUIRED'
+TIMEOUT = 'FTW_MONITOR_WARMUP_TIMEOUT'
+
+#: Variable, attribute and default of each setting.
+ALL = (
+    (ADDRESS, 'address', None),
+    (AUTOWARMUP, 'autowarmup', True),
+    (PATHS, 'warmup_paths', []),
+    (REQUIRED, 'warmup_required', True),
+    (TIMEOUT, 'warmup_timeout', 1800),
+)
+ATTRIBUTES = {variable: attribute for variable, attribute, _ in ALL}
+DEFAULTS = {variable: default for variable, _, default in ALL}
+
+
+def spellings(word):
+    """*word* in every mixture of upper and lower case."""
+    return {''.join(letters) for letters in
+            product(*[(letter.lower(), letter.upper()) for letter in word])}
+
+
+class TestSettings(unittest.TestCase):
+
+    def assertReads(self, variable, text, expected):
+        read = Settings({variable: text})
+        self.assertEqual(read.problems, [])
+        value = getattr(read, ATTRIBUTES[variable])
+        self.assertEqual(value, expected, (variable, text, value))
+        self.assertIs(type(value), type(expected))
+
+    def assertProblem(self, variable, text):
+        read = Settings({variable: text})
+        self.assertEqual(len(read.problems), 1, (variable, text))
+        problem, = read.problems
+        self.assertTrue(problem.startswith(variable + ' is ignored: '))
+        self.assertTrue(problem.endswith(' The default is used.'))
+        self.assertIn(repr(text), problem)
+        self.assertNotIn('\n', problem)
+        for other, attribute, default in ALL:
+            self.assertEqual(getattr(read, attribute), default, other)
+
+    def test_defaults(self):
+        read = Settings({'HOME': '/root'})
+        for _, attribute, default in ALL:
+            self.assertEqual(getattr(read, attribute), default)
+        self.assertEqual(read.problems, [])
+
+    def test_an_empty_variable_is_none(self):
+        for variable, default in DEFAULTS.items():
+            for text in ('', ' ', '\t \n'):
+                self.assertReads(variable, text, default)
+
+    def test_white_space_around_a_value_does_not_matter(self):
+        self.assertReads(ADDRESS, ' 8160 ', TCPAddress(None, 8160))
+        self.assertReads(AUTOWARMUP, ' off\n', False)
+        self.assertReads(TIMEOUT, '\t60 ', 60)
+
+    def test_an_address(self):
+        for text, expected in (
+                ('8160', TCPAddress(None, 8160)),
+                ('10.0.0.1:99', TCPAddress('10.0.0.1', 99)),
+                ('[::1]:99', TCPAddress('::1', 99)),
+                ('*:99', TCPAddress('', 99)),
+                ('/run/monitor', UnixAddress('/run/monitor'))):
+            self.assertReads(ADDRESS, text, expected)
+
+    def test_no_monitor_in_any_case(self):
+        for text in spellings('off'):
+            self.assertReads(ADDRESS, text, OFF)
+
+    def test_an_address_that_is_none(self):
+        for text in ('no', '0', '65536', 'localhost', 'run/socket', '::1:80',
+                     'http://localhost:80'):
+            self.assertProblem(ADDRESS, text)
+
+    def test_switched_off_in_any_case(self):
+        for variable in (AUTOWARMUP, REQUIRED):
+            for word in ('0', 'false', 'no', 'off'):
+                for text in spellings(word):
+                    self.assertReads(variable, text, False)
+
+    def test_switched_on_in_any_case(self):
+        for variable in (AUTOWARMUP, REQUIRED):
+            for word in ('1', 'true', 'yes', 'on'):
+                for text in spellings(word):
+                    self.assertReads(variable, text, True)
+
+    def test_a_switch_that_is_none(self):
+        for variable in (AUTOWARMUP, REQUIRED):
+            for text in ('2', '-1', '00', 'nope', 'disabled', 'f', 'no no',
+                         '0.0'):
+                self.assertProblem(variable, text)
+
+    def test_a_bad_switch_names_what_is_possible(self):
+        problem, = Settings({AUTOWARMUP: 'never'}).problems
+        self.assertEqual(
+            problem,
+            "FTW_MONITOR_AUTOWARMUP is ignored: 'never' is neither of 1,"
+            " true, yes, on nor of 0, false, no, off. The default is used.")
+
+    def test_a_time_limit(self):
+        self.assertReads(TIMEOUT, '1', 1)
+        self.assertReads(TIMEOUT, '60.0', 60)
+        self.assertReads(TIMEOUT, '0.5', 0.5)
+        self.assertReads(TIMEOUT, '1e3', 1000)
+
+    def test_a_time_limit_that_is_none(self):
+        for text in ('0', '-1', '0.0', '-0', 'nan', 'inf', '-inf', '1e999',
+                     '10 min', '1,5', 'off', 'never'):
+            self.assertProblem(TIMEOUT, text)
+
+    def test_paths_are_relative_to_the_site(self):
+        self.assertReads(PATHS, 'news', ['news'])
+        self.assertReads(PATHS, '/news/ /a/b,c\nd,,e ,',
+                         ['news', 'a/b', 'c', 'd', 'e'])
+
+    def test_each_bad_variable_is_one_problem(self):
+        read = Settings({
+            ADDRESS: 'x', AUTOWARMUP: 'x', REQUIRED: 'x', TIMEOUT: 'x',
+            PATHS: 'x'})
+        self.assertEqual(
+            sorted(problem.split()[0] for problem in read.problems),
+            sorted([ADDRESS, AUTOWARMUP, REQUIRED, TIMEOUT]))
+        self.assertEqual(read.warmup_paths, ['x'])
+
+    def test_the_default_list_of_paths_belongs_to_nobody_else(self):
+        Settings({}).warmup_paths.append('mine')
+        self.assertEqual(Settings({}).warmup_paths, [])
+
+    def test_the_environment_is_read_when_it_is_asked_for(self):
+        self.addCleanup(os.environ.pop, TIMEOUT, None)
+        os.environ[TIMEOUT] = '7'
+        self.assertEqual(settings.read().warmup_timeout, 7)
+        os.environ[TIMEOUT] = '8'
+        self.assertEqual(settings.read().warmup_timeout, 8)

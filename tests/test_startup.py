@@ -1,0 +1,211 @@
+"""Where the monitor and the autowarmup start, and where they do not."""
+
+from ftw.monitor import instance
+from ftw.monitor import server
+from ftw.monitor import startup
+from ftw.monitor.address import TCPAddress
+from ftw.monitor.interfaces import IDatabases
+from ftw.monitor.startup import start_monitor
+from tests.testing import MONITOR_INTEGRATION_TESTING
+from zope.component import getGlobalSiteManager
+from zope.component import queryUtility
+from zope.event import notify
+from zope.processlifetime import ProcessStarting
+import logging
+import os
+import threading
+import unittest
+
+
+VARIABLES = (
+    'FTW_MONITOR_ADDRESS',
+    'FTW_MONITOR_AUTOWARMUP',
+    'FTW_MONITOR_WARMUP_REQUIRED',
+    'FTW_MONITOR_WARMUP_TIMEOUT',
+)
+
+
+class LogMessages(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self):
+        logging.Handler.__init__(self)
+        self.messages = []
+
+    def emit(self, record):
+        self.messages.append((record.levelname, record.getMessage()))
+
+
+class DummyListener(object):
+    """A server without a socket."""
+
+
+class TestStartMonitor(unittest.TestCase):
+
+    layer = MONITOR_INTEGRATION_TESTING
+
+    def setUp(self):
+        self.lifecycle = self.layer['lifecycle']
+        for name in VARIABLES:
+            if name in os.environ:
+                self.addCleanup(
+                    os.environ.__setitem__, name, os.environ.pop(name))
+            else:
+                self.addCleanup(os.environ.pop, name, None)
+        self.addCleanup(self.forget_databases)
+
+        #: What the server was told to listen on.
+        self.listens = []
+        self.problems = []
+        self.replace(server, 'start', self.start_server)
+
+        log = LogMessages()
+        self.logged = log.messages
+        logger = logging.getLogger('ftw.monitor')
+        self.addCleanup(logger.setLevel, logger.level)
+        logger.setLevel(logging.INFO)
+        logger.addHandler(log)
+        self.addCleanup(logger.removeHandler, log)
+
+    def replace(self, module, name, stand_in):
+        self.addCleanup(setattr, module, name, getattr(module, name))
+        setattr(module, name, stand_in)
+
+    def start_server(self, addresses):
+        self.listens.append(addresses)
+        return (None if self.problems else DummyListener()), self.problems
+
+    @staticmethod
+    def forget_databases():
+        registry = getGlobalSiteManager()
+        databases = registry.queryUtility(IDatabases)
+        if databases is not None:
+            registry.unregisterUtility(databases, IDatabases)
+
+    def be(self, name='instance', serves=True, addresses=None):
+        """Be an instance that serves HTTP on *addresses*."""
+        if addresses is None:
+            addresses = [TCPAddress('127.0.0.1', 8080)]
+        self.replace(instance, 'current', lambda: instance.Instance(
+            name, serves, 'config:zope.ini', addresses))
+
+    def set(self, **variables):
+        for name, value in variables.items():
+            os.environ['FTW_MONITOR_' + name] = value
+
+    def threads(self):
+        return [thread.name for thread in threading.enumerate()
+                if thread.name.startswith('ftw.monitor')]
+
+    def assertNothingStarted(self):
+        self.assertEqual([], self.listens)
+        self.assertEqual([], self.threads())
+        self.assertIsNone(queryUtility(IDatabases))
+        self.assertFalse(self.lifecycle.warmup_wanted)
+        self.assertEqual([], self.logged)
+
+    def test_a_test_runner_starts_nothing(self):
+        start_monitor(ProcessStarting())
+        self.assertNothingStarted()
+
+    def test_a_test_runner_starts_nothing_whatever_is_set(self):
+        self.set(ADDRESS='127.0.0.1:1', AUTOWARMUP='on')
+        start_monitor(ProcessStarting())
+        self.assertNothingStarted()
+
+    def test_the_maintenance_instance_starts_nothing(self):
+        self.be('instance0')
+        start_monitor(ProcessStarting())
+        self.assertNothingStarted()
+
+    def test_the_maintenance_instance_starts_nothing_whatever_is_set(self):
+        self.be('instance0')
+        self.set(ADDRESS='127.0.0.1:1', AUTOWARMUP='on')
+        start_monitor(ProcessStarting())
+        self.assertNothingStarted()
+
+    def test_a_script_starts_nothing(self):
+        self.be(serves=False)
+        start_monitor(ProcessStarting())
+        self.assertNothingStarted()
+
+    def test_any_other_instance_starts_when_zope_says_that_it_starts(self):
+        self.be()
+        self.set(AUTOWARMUP='off')
+        notify(ProcessStarting())
+        self.assertEqual([[TCPAddress('127.0.0.1', 8160)]], self.listens)
+        self.assertIn(
+            ('INFO', 'The monitor listens on 127.0.0.1:8160.'), self.logged)
+        self.assertTrue(queryUtility(IDatabases).names())
+
+    def test_without_the_autowarmup_it_is_healthy_at_once(self):
+        self.be()
+        self.set(AUTOWARMUP='off')
+        start_monitor(ProcessStarting())
+        self.assertEqual([], self.threads())
+        self.assertEqual('OK', self.lifecycle.verdict())
+
+    def test_the_autowarmup_starts_and_makes_it_unhealthy_until_it_ends(self):
+        self.be()
+        started = self.replace_autowarmup()
+        start_monitor(ProcessStarting())
+        self.assertEqual([[TCPAddress('127.0.0.1', 8080)]], started)
+        self.assertEqual('Instance is booting', self.lifecycle.verdict())
+
+    def test_it_may_serve_cold(self):
+        self.be()
+        self.set(WARMUP_REQUIRED='0')
+        started = self.replace_autowarmup()
+        start_monitor(ProcessStarting())
+        self.assertEqual(1, len(started))
+        self.assertEqual('OK', self.lifecycle.verdict())
+
+    def test_the_autowarmup_starts_without_a_monitor(self):
+        self.be()
+        self.set(ADDRESS='off')
+        started = self.replace_autowarmup()
+        start_monitor(ProcessStarting())
+        self.assertEqual([[]], self.listens)
+        self.assertEqual(1, len(started))
+
+    def replace_autowarmup(self):
+        """Have none started; return where those ask that should be."""
+        started = []
+
+        class DummyAutowarmup(object):
+
+            def __init__(self, lifecycle, http_addresses):
+                self.http_addresses = http_addresses
+
+            def start(self):
+                started.append(self.http_addresses())
+
+        self.replace(startup, 'Autowarmup', DummyAutowarmup)
+        return started
+
+    def test_the_time_limit_is_the_one_that_is_set(self):
+        self.be()
+        self.set(AUTOWARMUP='off', WARMUP_TIMEOUT='60')
+        start_monitor(ProcessStarting())
+        self.assertEqual(60, self.lifecycle.warmup_timeout)
+
+    def test_a_port_that_is_taken_is_a_warning_with_address_and_setting(self):
+        self.be()
+        self.set(AUTOWARMUP='off')
+        self.problems.append(
+            (TCPAddress('127.0.0.1', 8160), 'the address is in use'))
+        start_monitor(ProcessStarting())
+        warnings = [message for level, message in self.logged
+                    if level == 'WARNING']
+        self.assertEqual(1, len(warnings), warnings)
+        self.assertIn('127.0.0.1:8160', warnings[0])
+        self.assertIn('FTW_MONITOR_ADDRESS', warnings[0])
+        self.assertEqual('OK', self.lifecycle.verdict())
+
+    def test_a_setting_that_makes_no_sense_is_a_warning(self):
+        self.be()
+        self.set(AUTOWARMUP='off', WARMUP_TIMEOUT='soon')
+        start_monitor(ProcessStarting())
+        self.assertEqual(1800, self.lifecycle.warmup_timeout)
+        self.assertIn('FTW_MONITOR_WARMUP_TIMEOUT',
+                      dict(self.logged)['WARNING'])

@@ -1,0 +1,203 @@
+from BTrees import family32
+from BTrees import family64
+from BTrees.Length import Length
+from BTrees.OOBTree import OOBTree
+from ftw.monitor.warmup import btrees
+from hypothesis import given
+from hypothesis import HealthCheck
+from hypothesis import settings
+from hypothesis import strategies as st
+from persistent import Persistent
+from persistent.mapping import PersistentMapping
+from transaction import TransactionManager
+from ZODB import DB
+from ZODB.MappingStorage import MappingStorage
+import unittest
+
+
+FAMILIES = [
+    module
+    for family in (family32, family64)
+    for module in (family.OO, family.OI, family.IO, family.II, family.IF)]
+
+#: How many keys: nothing, one bucket, several, a tree of trees.
+SIZES = st.one_of(
+    st.integers(0, 5), st.integers(20, 70), st.integers(100, 400),
+    st.integers(3000, 5000))
+
+
+class Tokens(OOBTree):
+    """A subclass, whose name does not say what it is."""
+
+
+class Leaf(Persistent):
+    """Some persistent value."""
+
+
+class BTreesCase(unittest.TestCase):
+
+    def setUp(self):
+        self.databases = []
+        self.addCleanup(self.close)
+
+    def close(self):
+        for database in self.databases:
+            database.close()
+
+    def stored(self, tree, cache_size=100000):
+        """*tree*, stored, as an empty cache of a connection has it."""
+        database = DB(MappingStorage(), cache_size=cache_size,
+                      pool_size=2)
+        self.databases.append(database)
+        writing = database.open(TransactionManager())
+        writing.root()['tree'] = tree
+        writing.transaction_manager.commit()
+        # While this is open, the next one is new.
+        reading = database.open(TransactionManager())
+        found = reading.root()['tree']
+        reading.getTransferCounts(clear=True)
+        return found
+
+    def nodes(self, tree):
+        """How many objects there are in the database, without its root."""
+        return len(tree._p_jar.db().storage) - 1
+
+    def loads(self, tree):
+        return tree._p_jar.getTransferCounts()[0]
+
+    def ghosts(self, tree):
+        return [oid for oid, found in tree._p_jar._cache.items()
+                if found._p_changed is None]
+
+    def assertLoadsAll(self, tree):
+        tree = self.stored(tree)
+        nodes = self.nodes(tree)
+        self.assertEqual(btrees.load(tree), (nodes, True))
+        # None twice, none left out.
+        self.assertEqual(self.loads(tree), nodes)
+        self.assertEqual(self.ghosts(tree), [])
+
+
+class TestLoading(BTreesCase):
+
+    @settings(database=None, deadline=None, max_examples=60,
+              suppress_health_check=[HealthCheck.too_slow])
+    @given(st.sampled_from(FAMILIES), SIZES, st.sampled_from([1, 3, 7]))
+    def test_a_btree(self, family, size, step):
+        self.assertLoadsAll(tree_of(family.BTree, size, step))
+        self.assertLoadsAll(set_of(family.TreeSet, size, step))
+
+    @settings(database=None, deadline=None, max_examples=40,
+              suppress_health_check=[HealthCheck.too_slow])
+    @given(st.sampled_from([family32, family64]),
+           st.lists(st.integers(0, 300), max_size=150), st.booleans())
+    def test_the_forward_index_of_a_catalog(self, family, sizes, text):
+        # Term to one document id, or to a TreeSet of them.
+        index = (family.OO if text else family.IO).BTree()
+        for number, size in enumerate(sizes):
+            index['%05d' % number if text else number] = (
+                size if size < 2
+                else set_of(family.II.TreeSet, size, 1) if number % 3
+                else family.II.Set(range(size)))
+        self.assertLoadsAll(index)
+
+    def test_trees_of_trees_of_trees(self):
+        tree = OOBTree()
+        for component in 'abc':
+            levels = family32.IO.BTree()
+            for level in range(100):
+                levels[level] = family32.II.TreeSet(range(level * 3))
+            tree[component] = levels
+        self.assertLoadsAll(tree)
+
+    def test_an_empty_tree(self):
+        self.assertLoadsAll(OOBTree())
+        self.assertLoadsAll(family64.II.TreeSet())
+
+    def test_a_tree_that_was_emptied_again(self):
+        tree = tree_of(OOBTree, 1000, 1)
+        for key in list(tree):
+            del tree[key]
+        self.assertLoadsAll(tree)
+
+    def test_a_tree_with_gaps(self):
+        tree = tree_of(family32.IO.BTree, 3000, 1)
+        for key in list(tree):
+            if key % 100 > 3:
+                del tree[key]
+        self.assertLoadsAll(tree)
+
+    def test_a_tree_that_was_never_stored(self):
+        self.assertEqual(btrees.load(OOBTree()), (1, True))
+        loaded, whole = btrees.load(tree_of(OOBTree, 1000, 1))
+        self.assertTrue(loaded > 10)
+        self.assertTrue(whole)
+
+    def test_a_subclass_of_a_tree(self):
+        self.assertLoadsAll(
+            Tokens({'a': family32.II.TreeSet(range(500))}))
+        self.assertLoadsAll(Tokens([
+            ('%04d' % number, family32.II.TreeSet(range(5)))
+            for number in range(300)]))
+
+    def test_values_that_are_persistent_but_no_trees(self):
+        for value in (Leaf, Length, PersistentMapping):
+            self.assertLoadsAll(OOBTree({'a': value(), 'b': value()}))
+
+
+class TestTheCacheSize(BTreesCase):
+
+    def load(self, cache_size):
+        tree = self.stored(tree_of(family32.IO.BTree, 10000, 1), cache_size)
+        loaded, whole = btrees.load(tree)
+        self.assertEqual(loaded, self.loads(tree))
+        return tree, loaded, whole
+
+    def test_it_stops_when_the_cache_is_full(self):
+        tree, loaded, whole = self.load(100)
+        self.assertFalse(whole)
+        self.assertTrue(self.nodes(tree) > 200)
+        cache = tree._p_jar._cache
+        # With what was there before.
+        self.assertEqual(cache.cache_non_ghost_count, 100)
+        # So nothing of it is thrown out at the end of the request.
+        before = cache.cache_non_ghost_count
+        tree._p_jar.cacheGC()
+        self.assertEqual(cache.cache_non_ghost_count, before)
+
+    def test_a_full_cache_takes_nothing(self):
+        tree = self.stored(tree_of(family32.IO.BTree, 10000, 1), 1)
+        tree._p_jar.root()._p_activate()
+        self.assertEqual(btrees.load(tree), (0, False))
+
+    def test_the_upper_levels_come_first(self):
+        tree, loaded, whole = self.load(20)
+        self.assertFalse(whole)
+        level = [tree]
+        seen = 0
+        while level:
+            states = [node._p_changed is not None for node in level]
+            # All of a level, before any of the next.
+            self.assertEqual(states, sorted(states, reverse=True))
+            seen += sum(states)
+            if not all(states):
+                break
+            level = [child for node in level
+                     for child in btrees.children(node)]
+        self.assertEqual(seen, loaded)
+
+    def test_a_cache_that_is_large_enough(self):
+        tree, loaded, whole = self.load(100000)
+        self.assertTrue(whole)
+        self.assertEqual(loaded, self.nodes(tree))
+
+
+def tree_of(factory, size, step):
+    tree = factory()
+    for number in range(0, size * step, step):
+        tree[number] = number
+    return tree
+
+
+def set_of(factory, size, step):
+    return factory(range(0, size * step, step))
