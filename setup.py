@@ -1,9 +1,11 @@
 from setuptools import setup
 import io
+import os
 
 
 def read(name):
-    with io.open(name, encoding='utf-8') as source:
+    here = os.path.dirname(os.path.abspath(__file__))
+    with io.open(os.path.join(here, name), encoding='utf-8') as source:
         return source.read()
 
 
@@ -50,7 +52,7 @@ setup(
         'Products.CMFCore',
         'psutil',
         'ZODB',
-        'Zope',
+        'Zope[wsgi]',
         'zope.component',
         'zope.globalrequest',
         'zope.interface',

@@ -85,9 +85,13 @@ class Autowarmup(threading.Thread):
         try:
             status, text = self._get(connected)
         except (EnvironmentError, HTTPException) as error:
-            if not self._lifecycle.warmup_in_progress:
-                self._fail('GET %s: %s: %s' % (
-                    url, type(error).__name__, error))
+            problem = 'GET %s: %s: %s' % (url, type(error).__name__, error)
+            if self._lifecycle.warmup_in_progress:
+                # It goes on without us; what it is at is in the verdict.
+                LOG.warning('Autowarmup: %s. %s.', problem,
+                            self._lifecycle.verdict())
+            else:
+                self._fail(problem)
             return
         finally:
             connected.close()

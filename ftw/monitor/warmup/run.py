@@ -41,6 +41,7 @@ def warm_up(app, sites, lifecycle):
     A worker takes any connection from the pool, so as many as there are
     workers are held open at the same time and warmed one after the other. One
     of them is the connection that *app*, the application root, belongs to.
+    Site by site, so that a time limit leaves whole sites cold, not workers.
 
     Raises ``WarmupFailed``.
     """
@@ -48,13 +49,24 @@ def warm_up(app, sites, lifecycle):
         LOG.info('Warmup begins. Workers: %d. Sites: %s.',
                  len(connections), ', '.join(sites) or 'none')
         began = time.time()
-        for number, connection in enumerate(connections, 1):
-            worker_app = connection.root()['Application']
-            for path in sites:
-                rest = '%s for worker %d' % (path, number)
-                if not lifecycle.warmup_time_is_up(rest):
-                    perform(worker_app, path, number, lifecycle)
+        for path in sites:
+            warm_up_site(path, connections, lifecycle)
         LOG.info('Warmup ends after %.1f s.', time.time() - began)
+
+
+def warm_up_site(path, connections, lifecycle):
+    """Warm up the site at *path* in each of the *connections*."""
+    began = time.time()
+    objects = []
+    for worker, connection in enumerate(connections, 1):
+        if not lifecycle.warmup_time_is_up(
+                '%s for worker %d' % (path, worker)):
+            perform(connection.root()['Application'], path, worker, lifecycle)
+            objects.append(connection._cache.cache_non_ghost_count)
+    if objects:
+        LOG.info('Warmup: %s is warm after %.1f s; objects in the cache of'
+                 ' each worker: %s.', path, time.time() - began,
+                 ', '.join(map(str, objects)))
 
 
 @contextmanager
@@ -78,8 +90,6 @@ def worker_connections(own):
 
 def perform(app, path, worker, lifecycle):
     """Call the performer of the site at *path* in the connection of *app*."""
-    connection = app._p_jar
-    began = time.time()
     with visit(app, path) as (site, request):
         performer = getMultiAdapter((site, request), IWarmupPerformer)
         name = '%s.%s' % (
@@ -94,6 +104,3 @@ def perform(app, path, worker, lifecycle):
                 name, path, type(error).__name__, error))
         finally:
             lifecycle.warmup_performer_runs(None)
-    LOG.info('Warmup: %s is warm for worker %d after %.1f s; there are %d'
-             ' objects in its cache.', path, worker, time.time() - began,
-             connection._cache.cache_non_ghost_count)
