@@ -62,13 +62,13 @@ class Autowarmup(threading.Thread):
                 if not self._lifecycle.warmup_in_progress:
                     self._attempt()
                 pause = self._lifecycle.warmup_retry_pause()
-                if pause and not self._lifecycle.warmup_done:
+                if pause and not any(self._lifecycle.warmup_state()):
                     LOG.warning('Warmup failed: %s. Next try in %d s.',
                                 self._lifecycle.warmup_failure, ceil(pause))
             except Unreachable as error:
                 polls += 1
                 pause = 0
-                if polls == PATIENCE / POLL_INTERVAL:
+                if polls == round(PATIENCE / POLL_INTERVAL):
                     LOG.warning(
                         'Autowarmup still waits for the HTTP port: %s.'
                         ' FTW_MONITOR_AUTOWARMUP=0 turns it off.', error)
@@ -90,8 +90,7 @@ class Autowarmup(threading.Thread):
                 # It goes on without us; what it is at is in the verdict.
                 LOG.warning('Autowarmup: %s. %s.', problem,
                             self._lifecycle.verdict())
-            else:
-                self._fail(problem)
+            self._fail(problem)
             return
         finally:
             connected.close()
@@ -103,7 +102,9 @@ class Autowarmup(threading.Thread):
             self._fail('GET %s answered %d %s' % (url, status, text[:60]))
 
     def _fail(self, reason):
-        self._lifecycle.fail_warmup(one_line(reason))
+        # A warm-up that somebody else has begun meanwhile speaks for itself.
+        if not self._lifecycle.warmup_in_progress:
+            self._lifecycle.fail_warmup(one_line(reason))
 
     def _connect(self):
         errors = []
