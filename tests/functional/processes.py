@@ -40,6 +40,20 @@ DEADLINE = 90
 REFUSED = 'refused'
 
 
+def find_program(name):
+    """The path of a program, or None. Daemons live beyond a user's PATH."""
+    for folder in os.environ['PATH'].split(os.pathsep) + ['/usr/sbin']:
+        path = os.path.join(folder, name)
+        if os.access(path, os.X_OK):
+            return path
+    return None
+
+
+HAPROXY = find_program('haproxy')
+
+NC = find_program('nc')
+
+
 def wait_until(condition, what, deadline=DEADLINE):
     """Poll until *condition* is true, and return what it returned."""
     end = time.time() + deadline
@@ -339,7 +353,7 @@ class HAProxy(Process):
             'socket': self.socket} + configuration)
 
     def start(self):
-        self.spawn(['haproxy', '-db', '-f', self.path('haproxy.cfg')])
+        self.spawn([HAPROXY, '-db', '-f', self.path('haproxy.cfg')])
         wait_until(lambda: os.path.exists(self.socket),
                    lambda: 'HAProxy\n' + self.read('output.log'))
         return self

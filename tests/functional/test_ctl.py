@@ -3,6 +3,7 @@
 from tests.functional.layers import ONE_SITE
 from tests.functional.processes import Instance
 from tests.functional.processes import LISTEN_IPV6
+from tests.functional.processes import NC
 from tests.functional.processes import REPOSITORY
 from tests.functional.processes import say
 from tests.functional.processes import wait_until
@@ -56,6 +57,18 @@ class TestControl(unittest.TestCase):
             instance, '--address', address, 'health_check'))
         self.assertEqual((0, '1 0\n', ''), self.ftw_monitor(
             instance, '-a', str(instance.port + 80), 'warmup_state'))
+
+    @unittest.skipUnless(NC, 'nc is missing; on Debian:'
+                             ' apt-get install netcat-openbsd')
+    def test_nc_is_all_that_it_takes(self):
+        instance = self.instance().start()
+        instance.wait_for_health('OK')
+        command = [NC, '-N', instance.host, str(instance.port + 80)]
+        self.assertEqual(
+            (0, 'OK\n', ''), instance.run(command, stdin='health_check\n'))
+        # Without a newline, the end of its input ends the line.
+        self.assertEqual(
+            (0, '1 0\n', ''), instance.run(command, stdin='warmup_state'))
 
     def test_it_names_the_address_where_nothing_listens(self):
         instance = self.instance()

@@ -4,6 +4,7 @@ from contextlib import closing
 from tests.functional.layers import ONE_SITE
 from tests.functional.processes import build_opener
 from tests.functional.processes import free_port
+from tests.functional.processes import HAPROXY
 from tests.functional.processes import HAProxy
 from tests.functional.processes import Instance
 from tests.functional.processes import ProxyHandler
@@ -15,6 +16,8 @@ from tests.functional.test_zeo import WAITING_ZCML
 import unittest
 
 
+@unittest.skipUnless(HAPROXY, 'HAProxy is missing; on Debian:'
+                              ' apt-get install haproxy')
 class TestHAProxy(unittest.TestCase):
 
     layer = ONE_SITE

@@ -1,0 +1,17 @@
+"""Create the Plone site ``Plone`` if there is none.
+
+``bin/instance run tools/create_site.py``
+"""
+
+from Products.CMFPlone.factory import addPloneSite
+import transaction
+
+
+SITE_ID = 'Plone'
+
+# bin/instance runs this with the application root as app.
+if SITE_ID not in app.objectIds():  # noqa: F821
+    addPloneSite(
+        app, SITE_ID, title='Plone',  # noqa: F821
+        extension_ids=['plonetheme.barceloneta:default'])
+    transaction.commit()
