@@ -84,21 +84,25 @@ class TestWritingAnAddress(unittest.TestCase):
         self.assertEqual(str(parse(':8160')), '*:8160')
 
 
-class TestListeningOnTCP(unittest.TestCase):
+class ListeningCase(unittest.TestCase):
+
+    def assertTalks(self, address, listening):
+        with closing(address.connect(5)) as client:
+            self.assertEqual(client.gettimeout(), 5)
+            listening.settimeout(5)
+            accepted, _ = listening.accept()
+            with closing(accepted):
+                client.sendall(b'hello')
+                self.assertEqual(accepted.recv(5), b'hello')
+
+
+class TestListeningOnTCP(ListeningCase):
 
     def listen(self, address):
         sockets = address.listen()
         for listening in sockets:
             self.addCleanup(listening.close)
         return sockets
-
-    def assertTalks(self, address, listening):
-        with closing(address.connect(5)) as client:
-            listening.settimeout(5)
-            accepted, _ = listening.accept()
-            with closing(accepted):
-                client.sendall(b'hello')
-                self.assertEqual(accepted.recv(5), b'hello')
 
     def test_a_client_connects_to_what_listens(self):
         address = TCPAddress('127.0.0.1', free_port())
@@ -224,7 +228,7 @@ class TestListeningOnTCP(unittest.TestCase):
             self.assertEqual(client.gettimeout(), 7)
 
 
-class TestListeningOnAUnixSocket(unittest.TestCase):
+class TestListeningOnAUnixSocket(ListeningCase):
 
     def setUp(self):
         self.directory = tempfile.mkdtemp()
@@ -238,13 +242,7 @@ class TestListeningOnAUnixSocket(unittest.TestCase):
         return listening
 
     def assertServes(self, listening):
-        with closing(self.address.connect(5)) as client:
-            self.assertEqual(client.gettimeout(), 5)
-            listening.settimeout(5)
-            accepted, _ = listening.accept()
-            with closing(accepted):
-                client.sendall(b'hello')
-                self.assertEqual(accepted.recv(5), b'hello')
+        self.assertTalks(self.address, listening)
 
     def test_a_client_connects_to_what_listens(self):
         listening = self.listen()

@@ -2,6 +2,7 @@ from ftw.monitor.address import TCPAddress
 from ftw.monitor.lifecycle import Lifecycle
 from ftw.monitor.warmup import autowarmup
 from ftw.monitor.warmup.autowarmup import Autowarmup
+from tests.recorded_log import RecordedLog
 import logging
 import os
 import socket
@@ -89,14 +90,7 @@ class TestAutowarmup(unittest.TestCase):
         self.address = free_address()
         self.url = 'http://%s/@@warmup' % (self.address,)
         self.patch(autowarmup, 'POLL_INTERVAL', 0.02)
-        self.log = []
-        handler = logging.Handler()
-        handler.emit = self.log.append
-        log = autowarmup.LOG
-        log.addHandler(handler)
-        self.addCleanup(log.removeHandler, handler)
-        self.addCleanup(setattr, log, 'propagate', log.propagate)
-        log.propagate = False
+        self.log = RecordedLog.installed(self)
 
     def patch(self, module, name, value):
         self.addCleanup(setattr, module, name, getattr(module, name))
@@ -136,7 +130,7 @@ class TestAutowarmup(unittest.TestCase):
             self.lifecycle.verdict())
 
     def warnings(self):
-        return [record.getMessage() for record in self.log
+        return [record.getMessage() for record in self.log.records
                 if record.levelno >= logging.WARNING]
 
     def test_it_asks_once_for_the_warmup_and_ends(self):
@@ -146,7 +140,7 @@ class TestAutowarmup(unittest.TestCase):
         self.thread.join(PATIENCE)
         self.assertFalse(self.thread.is_alive())
         self.assertEqual([path for path, _ in zope.requests], ['/@@warmup'])
-        self.assertEqual(self.log, [])
+        self.assertEqual(self.log.records, [])
 
     def test_its_thread_has_a_name_and_does_not_keep_the_process(self):
         self.start()
@@ -180,7 +174,7 @@ class TestAutowarmup(unittest.TestCase):
         self.start(addresses)
         self.assertTrue(until(lambda: len(asked) > 3))
         self.assertVerdict('Instance is booting')
-        self.assertEqual(self.log, [])
+        self.assertEqual(self.log.records, [])
         self.serve(self.warm)
         self.assertVerdict('OK')
 

@@ -20,6 +20,7 @@ from ftw.monitor.lifecycle import Lifecycle
 from ftw.monitor.server.markers import INTERACTIVE_MARKER
 from ftw.monitor.server.markers import QUIT_MARKER
 from persistent.mapping import PersistentMapping
+from tests.recorded_log import RecordedLog
 from transaction import TransactionManager
 from ZODB import DB
 from ZODB.blob import BlobStorage
@@ -32,7 +33,6 @@ from zope.component import provideUtility
 from zope.component import testing
 from zope.configuration import xmlconfig
 import json
-import logging
 import os
 import psutil
 import re
@@ -457,14 +457,7 @@ class TestPerfMetrics(CommandCase):
 
     def setUp(self):
         CommandCase.setUp(self)
-        self.log = []
-        handler = logging.Handler()
-        handler.emit = self.log.append
-        log = logging.getLogger('ftw.monitor')
-        log.addHandler(handler)
-        self.addCleanup(log.removeHandler, handler)
-        self.addCleanup(setattr, log, 'propagate', log.propagate)
-        log.propagate = False
+        self.log = RecordedLog.installed(self)
 
     def metrics(self, *args):
         text = self.answer(perf_metrics, *args)
@@ -550,7 +543,7 @@ class TestPerfMetrics(CommandCase):
         error = self.metrics('broken')['error']
         self.assertTrue(error.startswith("Database 'broken': "), error)
         self.assertTrue(error.endswith('Error: LOOk, no disk'), error)
-        record, = self.log
+        record, = self.log.records
         self.assertEqual(
             record.getMessage(),
             "Database 'broken' cannot be asked for its size.")

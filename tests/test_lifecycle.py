@@ -8,8 +8,8 @@ from ftw.monitor.lifecycle import one_line
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
+from tests.recorded_log import RecordedLog
 from zope.interface.verify import verifyObject
-import logging
 import threading
 import unittest
 
@@ -55,16 +55,6 @@ class DummyClock(object):
         return self.now
 
 
-class DummyHandler(logging.Handler):
-
-    def __init__(self):
-        logging.Handler.__init__(self)
-        self.records = []
-
-    def emit(self, record):
-        self.records.append(record)
-
-
 class LifecycleCase(unittest.TestCase):
 
     def setUp(self):
@@ -72,9 +62,7 @@ class LifecycleCase(unittest.TestCase):
         self.addCleanup(
             setattr, lifecycle, 'monotonic', lifecycle.monotonic)
         lifecycle.monotonic = self.clock
-        self.log = DummyHandler()
-        lifecycle.LOG.addHandler(self.log)
-        self.addCleanup(lifecycle.LOG.removeHandler, self.log)
+        self.log = RecordedLog.installed(self)
         self.lifecycle = Lifecycle()
 
     def warm(self):

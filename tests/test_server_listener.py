@@ -10,11 +10,11 @@ from ftw.monitor.server import protocol
 from ftw.monitor.server.listener import Listener
 from ftw.monitor.server.markers import MORE_MARKER
 from ftw.monitor.server.markers import QUIT_MARKER
+from tests.recorded_log import RecordedLog
 from zope.component import provideUtility
 from zope.component import testing
 from zope.interface import provider
 import errno
-import logging
 import os
 import psutil
 import select
@@ -51,16 +51,6 @@ def big(connection):
 @provider(IMonitorPlugin, IQuickCommand)
 def quick_big(connection):
     connection.write(BIG * 'x' + '\n')
-
-
-class DummyHandler(logging.Handler):
-
-    def __init__(self):
-        logging.Handler.__init__(self)
-        self.records = []
-
-    def emit(self, record):
-        self.records.append(record)
 
 
 class SlowCommand(object):
@@ -126,12 +116,7 @@ class ListenerCase(unittest.TestCase):
         provideUtility(self.slow, IMonitorPlugin, 'slow')
         self.addCleanup(self.slow.may_return.set)
 
-        self.log = DummyHandler()
-        listener.LOG.addHandler(self.log)
-        self.addCleanup(listener.LOG.removeHandler, self.log)
-        self.addCleanup(
-            setattr, listener.LOG, 'propagate', listener.LOG.propagate)
-        listener.LOG.propagate = False
+        self.log = RecordedLog.installed(self)
 
         # What ends a thread would else only be printed.
         self.crashes = []

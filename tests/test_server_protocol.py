@@ -1,7 +1,6 @@
 from ftw.monitor.commands import basics
 from ftw.monitor.interfaces import CommandError
 from ftw.monitor.interfaces import IMonitorPlugin
-from ftw.monitor.server import protocol
 from ftw.monitor.server.markers import INTERACTIVE_MARKER
 from ftw.monitor.server.markers import MORE_MARKER
 from ftw.monitor.server.markers import QUIT_MARKER
@@ -11,10 +10,10 @@ from hypothesis import example
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
+from tests.recorded_log import RecordedLog
 from zope.component import provideUtility
 from zope.component import testing
 import functools
-import logging
 import unittest
 
 
@@ -121,16 +120,6 @@ def run_calls(conversation):
         answer += call.run()
 
 
-class DummyHandler(logging.Handler):
-
-    def __init__(self):
-        logging.Handler.__init__(self)
-        self.records = []
-
-    def emit(self, record):
-        self.records.append(record)
-
-
 class ProtocolCase(unittest.TestCase):
 
     maxDiff = None
@@ -141,13 +130,7 @@ class ProtocolCase(unittest.TestCase):
         for command in (basics.help, basics.interactive, basics.quit,
                         boom, calc, multi, nodoc):
             self.register(command)
-        self.log = DummyHandler()
-        protocol.LOG.addHandler(self.log)
-        self.addCleanup(protocol.LOG.removeHandler, self.log)
-        # Else they are on the screen as well.
-        self.addCleanup(
-            setattr, protocol.LOG, 'propagate', protocol.LOG.propagate)
-        protocol.LOG.propagate = False
+        self.log = RecordedLog.installed(self)
 
     def register(self, command, name=None):
         provideUtility(command, IMonitorPlugin, name or command.__name__)
@@ -541,7 +524,7 @@ class TestCommands(ProtocolCase):
 
         self.register(Shouter(), 'shout')
         self.register(functools.partial(calc), 'partial')
-        self.register(print, 'builtin')
+        self.register(divmod, 'builtin')
         self.assertEqual(talk(b'shout\n'), [b'HEY\n', None])
         self.assertEqual(talk(b'shout ho\n'), [b'HO\n', None])
         self.assertEqual(

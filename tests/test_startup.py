@@ -6,6 +6,7 @@ from ftw.monitor import startup
 from ftw.monitor.address import TCPAddress
 from ftw.monitor.interfaces import IDatabases
 from ftw.monitor.startup import start_monitor
+from tests.recorded_log import RecordedLog
 from tests.testing import MONITOR_INTEGRATION_TESTING
 from zope.component import getGlobalSiteManager
 from zope.component import queryUtility
@@ -23,17 +24,6 @@ VARIABLES = (
     'FTW_MONITOR_WARMUP_REQUIRED',
     'FTW_MONITOR_WARMUP_TIMEOUT',
 )
-
-
-class LogMessages(logging.Handler):
-    """Keeps what is logged."""
-
-    def __init__(self):
-        logging.Handler.__init__(self)
-        self.messages = []
-
-    def emit(self, record):
-        self.messages.append((record.levelname, record.getMessage()))
 
 
 class DummyListener(object):
@@ -59,13 +49,7 @@ class TestStartMonitor(unittest.TestCase):
         self.problems = []
         self.replace(server, 'start', self.start_server)
 
-        log = LogMessages()
-        self.logged = log.messages
-        logger = logging.getLogger('ftw.monitor')
-        self.addCleanup(logger.setLevel, logger.level)
-        logger.setLevel(logging.INFO)
-        logger.addHandler(log)
-        self.addCleanup(logger.removeHandler, log)
+        self.log = RecordedLog.installed(self, logging.INFO)
 
     def replace(self, module, name, stand_in):
         self.addCleanup(setattr, module, name, getattr(module, name))
@@ -102,7 +86,7 @@ class TestStartMonitor(unittest.TestCase):
         self.assertEqual([], self.threads())
         self.assertIsNone(queryUtility(IDatabases))
         self.assertFalse(self.lifecycle.warmup_wanted)
-        self.assertEqual([], self.logged)
+        self.assertEqual([], self.log.messages)
 
     def test_a_test_runner_starts_nothing(self):
         start_monitor(ProcessStarting())
@@ -135,7 +119,8 @@ class TestStartMonitor(unittest.TestCase):
         notify(ProcessStarting())
         self.assertEqual([[TCPAddress('127.0.0.1', 8160)]], self.listens)
         self.assertIn(
-            ('INFO', 'The monitor listens on 127.0.0.1:8160.'), self.logged)
+            ('INFO', 'The monitor listens on 127.0.0.1:8160.'),
+            self.log.messages)
         self.assertTrue(queryUtility(IDatabases).names())
 
     def test_without_the_autowarmup_it_is_healthy_at_once(self):
@@ -195,7 +180,7 @@ class TestStartMonitor(unittest.TestCase):
         self.problems.append(
             (TCPAddress('127.0.0.1', 8160), 'the address is in use'))
         start_monitor(ProcessStarting())
-        warnings = [message for level, message in self.logged
+        warnings = [message for level, message in self.log.messages
                     if level == 'WARNING']
         self.assertEqual(1, len(warnings), warnings)
         self.assertIn('127.0.0.1:8160', warnings[0])
@@ -208,4 +193,4 @@ class TestStartMonitor(unittest.TestCase):
         start_monitor(ProcessStarting())
         self.assertEqual(1800, self.lifecycle.warmup_timeout)
         self.assertIn('FTW_MONITOR_WARMUP_TIMEOUT',
-                      dict(self.logged)['WARNING'])
+                      dict(self.log.messages)['WARNING'])

@@ -7,15 +7,11 @@ from ftw.monitor.warmup.visit import visit
 from persistent import Persistent
 from plone.app.testing import setRoles
 from plone.app.testing import TEST_USER_ID
-from Products.CMFCore.interfaces import ISiteRoot
-from Products.Five.browser import BrowserView
-from tests.testing import MONITOR_FUNCTIONAL_TESTING
-from transaction import TransactionManager
+from tests.recorded_log import RecordedLog
+from tests.warmup_case import CACHE_SIZE
+from tests.warmup_case import Problem
+from tests.warmup_case import WarmupCase
 from ZODB.POSException import ConflictError
-from zope.component import getGlobalSiteManager
-from zope.interface import Interface
-from zope.publisher.interfaces.browser import IBrowserRequest
-from ZPublisher.HTTPRequest import HTTPRequest
 import logging
 import os
 import transaction
@@ -32,55 +28,23 @@ except ImportError:
 PATHS = 'FTW_MONITOR_WARMUP_PATHS'
 
 
-class Problem(Exception):
-    """What goes wrong in a test."""
-
-
-class LogMessages(logging.Handler):
-    """Keeps what is logged."""
-
-    def __init__(self):
-        logging.Handler.__init__(self)
-        self.messages = []
-
-    def emit(self, record):
-        self.messages.append((record.levelname, record.getMessage()))
-
-
-class PerformerTestCase(unittest.TestCase):
-
-    layer = MONITOR_FUNCTIONAL_TESTING
+class PerformerTestCase(WarmupCase):
 
     performer_class = DefaultWarmupPerformer
 
     def setUp(self):
-        self.portal = self.layer['portal']
-        self.lifecycle = self.layer['lifecycle']
-        self.database = self.portal._p_jar.db()
-        self.database.setCacheSize(20000)
+        super(PerformerTestCase, self).setUp()
+        self.database.setCacheSize(CACHE_SIZE)
         setRoles(self.portal, TEST_USER_ID, ['Manager'])
         self.addCleanup(os.environ.update, {
             PATHS: os.environ.pop(PATHS, '')})
-
-        log = LogMessages()
-        self.logged = log.messages
-        logger = logging.getLogger('ftw.monitor')
-        self.addCleanup(logger.setLevel, logger.level)
-        logger.setLevel(logging.INFO)
-        logger.addHandler(log)
-        self.addCleanup(logger.removeHandler, log)
+        self.log = RecordedLog.installed(self, logging.INFO)
 
     def open(self):
         """A connection with an empty cache, as that of a new worker."""
-        connection = self.database.open(TransactionManager())
+        connection = super(PerformerTestCase, self).open()
         connection.cacheMinimize()
-        self.addCleanup(self._close, connection)
         return connection
-
-    @staticmethod
-    def _close(connection):
-        connection.transaction_manager.abort()
-        connection.close()
 
     def perform(self, step='perform', performer_class=DefaultWarmupPerformer):
         """Call the performer's method *step* in a visit; return the
@@ -190,7 +154,7 @@ class TestCatalog(PerformerTestCase):
         connection = self.perform('load_catalog', OwnPerformer)
         message = "/plone: the catalog has no index 'no_such'"
         self.assertEqual([message], self.warnings)
-        self.assertIn(('WARNING', 'Warmup: ' + message), self.logged)
+        self.assertIn(('WARNING', 'Warmup: ' + message), self.log.messages)
         oids = self.index_nodes('Type')
         self.assertEqual(oids, self.in_cache(connection, oids))
 
@@ -225,9 +189,9 @@ class TestCatalog(PerformerTestCase):
         # What is needed to get there, and to load one more node, comes on
         # top.
         self.assertLess(connection._cache.cache_non_ghost_count, 200)
-        messages = [message for level, message in self.logged
+        messages = [message for level, message in self.log.messages
                     if 'the connection cache is full' in message]
-        self.assertTrue(messages, self.logged)
+        self.assertTrue(messages, self.log.messages)
         self.assertIn('Warmup of /plone: ', messages[0])
         self.assertIn('cache-size', messages[0])
 
@@ -239,7 +203,7 @@ class TestCatalog(PerformerTestCase):
 
     def test_a_large_enough_cache_is_not_called_full(self):
         self.perform('load_catalog')
-        self.assertEqual([], self.logged)
+        self.assertEqual([], self.log.messages)
 
     def test_a_tree_within_a_tree_is_loaded(self):
         tree = self.catalog.indexes['Type']._index
@@ -339,22 +303,6 @@ class TestSchemata(PerformerTestCase):
 
 class TestPages(PerformerTestCase):
 
-    def register_page(self, name, page):
-        """Let *page*, called with (site, request), be a page of the site."""
-
-        class Page(BrowserView):
-            """A page."""
-
-            __roles__ = None
-
-            def __call__(self):
-                return page(self.context, self.request)
-
-        registry = getGlobalSiteManager()
-        signature = ((ISiteRoot, IBrowserRequest), Interface, name)
-        registry.registerAdapter(Page, *signature)
-        self.addCleanup(registry.unregisterAdapter, Page, *signature)
-
     def test_the_front_page_is_rendered_in_our_connection(self):
         cold = self.perform('load_schemata')
         warm = self.perform('render_pages')
@@ -384,7 +332,7 @@ class TestPages(PerformerTestCase):
         self.perform()
         message = '/plone: page /nowhere answered 404'
         self.assertEqual([message], self.warnings)
-        self.assertIn(('WARNING', 'Warmup: ' + message), self.logged)
+        self.assertIn(('WARNING', 'Warmup: ' + message), self.log.messages)
         self.assertTrue(self.lifecycle.warmup_done)
 
     def test_a_page_that_answers_5xx_is_a_warning(self):
@@ -436,14 +384,11 @@ class TestPages(PerformerTestCase):
         self.assertEqual([], self.warnings)
 
     def test_a_conflict_makes_the_performer_fail(self):
-        # As every instance does, but not the layer.
-        self.addCleanup(setattr, HTTPRequest, 'retry_max_count',
-                        HTTPRequest.retry_max_count)
-        HTTPRequest.retry_max_count = 3
 
         def page(context, request):
             raise ConflictError()
 
+        self.retry_conflicts()
         self.register_page('news', page)
         os.environ[PATHS] = '@@news'
         self.assertRaises(ConflictError, self.perform)
@@ -477,7 +422,7 @@ class TestPages(PerformerTestCase):
         self.assertEqual([], self.warnings)
         app = connection.root()['Application']
         self.assertEqual(title, app.plone.title)
-        self.assertEqual(title, self.open().root()['Application'].plone.title)
+        self.assertEqual(title, self.stored_title())
 
 
 class TestTime(PerformerTestCase):

@@ -16,9 +16,13 @@ from Products.CMFCore.interfaces import ISiteRoot
 from Products.CMFPlone.interfaces import IPloneSiteRoot
 from shutil import rmtree
 from tempfile import mkdtemp
-from tests.testing import MONITOR_FUNCTIONAL_TESTING
 from tests.testing import MONITOR_INTEGRATION_TESTING
-from transaction import TransactionManager
+from tests.warmup_case import CACHE_SIZE
+from tests.warmup_case import DummyPerformer
+from tests.warmup_case import DummySite
+from tests.warmup_case import Problem
+from tests.warmup_case import register_adapter
+from tests.warmup_case import WarmupCase
 from transaction.interfaces import DoomedTransaction
 from zope.component import getGlobalSiteManager
 from zope.component import getMultiAdapter
@@ -26,41 +30,15 @@ from zope.component.hooks import getSite
 from zope.configuration import xmlconfig
 from zope.globalrequest import getRequest
 from zope.interface import alsoProvides
-from zope.interface import implementer
 from zope.interface import Interface
 from zope.publisher.interfaces.browser import IBrowserRequest
 import os
-import threading
 import transaction
 import unittest
 
 
-#: Enough for every object of the front page.
-CACHE_SIZE = 20000
-
-
-class Problem(Exception):
-    """What goes wrong in a test."""
-
-
 class IBigSite(Interface):
     """Marks the sites that an integrator has a performer for."""
-
-
-@implementer(ISiteRoot)
-class DummySite(Folder):
-    """As much of a Plone site as is looked at from outside."""
-
-
-@implementer(IWarmupPerformer)
-class DummyPerformer(object):
-
-    def __init__(self, context, request):
-        self.context = context
-        self.request = request
-
-    def perform(self):
-        """Warm up nothing."""
 
 
 class TestFindSites(unittest.TestCase):
@@ -99,57 +77,16 @@ class TestFindSites(unittest.TestCase):
         self.assertEqual([], find_sites(app))
 
 
-class WarmupTestCase(unittest.TestCase):
-
-    layer = MONITOR_FUNCTIONAL_TESTING
+class WarmupTestCase(WarmupCase):
 
     def setUp(self):
-        self.app = self.layer['app']
-        self.portal = self.layer['portal']
-        self.lifecycle = self.layer['lifecycle']
-        self.database = self.app._p_jar.db()
+        super(WarmupTestCase, self).setUp()
         self.database.setCacheSize(CACHE_SIZE)
-
-    def start_workers(self, count):
-        """Threads as waitress has them."""
-        ended = threading.Event()
-        for number in range(count):
-            thread = threading.Thread(
-                name='waitress-%d' % number, target=ended.wait)
-            thread.daemon = True
-            thread.start()
-            self.addCleanup(thread.join)
-        # The last one comes first.
-        self.addCleanup(ended.set)
 
     def open_connections(self):
         """How many connections of the database are in use."""
         return len([info for info in self.database.connectionDebugInfo()
                     if info['opened'] is not None])
-
-    def open(self):
-        connection = self.database.open(TransactionManager())
-        self.addCleanup(self._close, connection)
-        return connection
-
-    @staticmethod
-    def _close(connection):
-        connection.transaction_manager.abort()
-        connection.close()
-
-    def register_performer(self, action):
-        """Have *action*, called with (site, request), warm up the sites."""
-
-        class Performer(DummyPerformer):
-
-            def perform(self):
-                action(self.context, self.request)
-
-        registry = getGlobalSiteManager()
-        signature = ((ISiteRoot, IBrowserRequest), IWarmupPerformer)
-        registry.registerAdapter(Performer, *signature)
-        self.addCleanup(registry.unregisterAdapter, Performer, *signature)
-        return '%s.Performer' % __name__
 
 
 class TestWorkerConnections(WarmupTestCase):
@@ -347,7 +284,7 @@ class TestWarmUp(WarmupTestCase):
         self.register_performer(write)
         self.warm_up('/plone')
         transaction.commit()
-        self.assertEqual(title, self.open().root()['Application'].plone.title)
+        self.assertEqual(title, self.stored_title())
 
     def test_no_worker_s_performer_can_commit(self):
         self.start_workers(2)
@@ -364,7 +301,7 @@ class TestWarmUp(WarmupTestCase):
         self.register_performer(commit)
         self.warm_up('/plone')
         self.assertEqual(2, len(refused))
-        self.assertEqual(title, self.open().root()['Application'].plone.title)
+        self.assertEqual(title, self.stored_title())
 
     def test_no_worker_s_performer_can_commit_for_the_thread(self):
         # A page that sends a mail does so when the thread commits, whatever
@@ -399,7 +336,7 @@ class TestWarmUp(WarmupTestCase):
         with self.assertRaises(WarmupFailed) as caught:
             self.warm_up('/plone')
         self.assertIn('DoomedTransaction', str(caught.exception))
-        self.assertEqual(title, self.open().root()['Application'].plone.title)
+        self.assertEqual(title, self.stored_title())
 
     def test_a_site_that_has_gone_is_a_failure(self):
         with self.assertRaises(Exception) as caught:
@@ -417,10 +354,7 @@ class TestPerformers(unittest.TestCase):
             (self.layer['portal'], self.layer['request']), IWarmupPerformer)
 
     def register(self, *interfaces):
-        registry = getGlobalSiteManager()
-        registry.registerAdapter(DummyPerformer, interfaces, IWarmupPerformer)
-        self.addCleanup(registry.unregisterAdapter, DummyPerformer,
-                        interfaces, IWarmupPerformer)
+        register_adapter(self, DummyPerformer, interfaces, IWarmupPerformer)
 
     def test_every_site_has_the_default_one(self):
         self.assertIs(DefaultWarmupPerformer, type(self.performer()))
@@ -444,11 +378,9 @@ class TestPerformers(unittest.TestCase):
         class PloneSitePerformer(DummyPerformer):
             """What another add-on has registered."""
 
-        registry = getGlobalSiteManager()
-        signature = ((IPloneSiteRoot, IBrowserRequest), IWarmupPerformer)
-        registry.registerAdapter(PloneSitePerformer, *signature)
-        self.addCleanup(
-            registry.unregisterAdapter, PloneSitePerformer, *signature)
+        register_adapter(
+            self, PloneSitePerformer,
+            (IPloneSiteRoot, IBrowserRequest), IWarmupPerformer)
         self.register(IBigSite, IBrowserRequest)
         alsoProvides(self.layer['portal'], IBigSite)
         self.assertIs(DummyPerformer, type(self.performer()))
@@ -486,10 +418,9 @@ class TestPerform(WarmupTestCase):
             def perform(self):
                 seen.append((self.path, self.context.getPhysicalPath()))
 
-        registry = getGlobalSiteManager()
-        signature = ((IPloneSiteRoot, IBrowserRequest), IWarmupPerformer)
-        registry.registerAdapter(OwnPerformer, *signature)
-        self.addCleanup(registry.unregisterAdapter, OwnPerformer, *signature)
+        register_adapter(
+            self, OwnPerformer,
+            (IPloneSiteRoot, IBrowserRequest), IWarmupPerformer)
         perform(self.app, '/plone', 1, self.lifecycle)
         self.assertEqual([('/plone', ('', 'plone'))], seen)
 

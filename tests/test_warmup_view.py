@@ -1,23 +1,18 @@
 """``@@warmup``, as those who ask for it see it."""
 
 from ftw.monitor import lifecycle
-from ftw.monitor.interfaces import IWarmupPerformer
 from ftw.monitor.warmup import DefaultWarmupPerformer
 from OFS.Folder import Folder
 from plone.app.testing import SITE_OWNER_NAME
 from plone.app.testing import SITE_OWNER_PASSWORD
 from plone.app.testing import TEST_USER_NAME
 from plone.app.testing import TEST_USER_PASSWORD
-from Products.CMFCore.interfaces import ISiteRoot
 from Products.SiteAccess.VirtualHostMonster import VirtualHostMonster
-from tests.testing import MONITOR_FUNCTIONAL_TESTING
-from transaction import TransactionManager
-from zope.component import getGlobalSiteManager
-from zope.interface import implementer
-from zope.publisher.interfaces.browser import IBrowserRequest
+from tests.warmup_case import DummySite
+from tests.warmup_case import Problem
+from tests.warmup_case import WarmupCase
 import threading
 import transaction
-import unittest
 import Zope2
 
 
@@ -32,53 +27,24 @@ OWNER = '%s:%s' % (SITE_OWNER_NAME, SITE_OWNER_PASSWORD)
 MEMBER = '%s:%s' % (TEST_USER_NAME, TEST_USER_PASSWORD)
 
 
-class Problem(Exception):
-    """What goes wrong in a test."""
-
-
 class Interruption(BaseException):
     """As SystemExit, of which a testrunner makes an end, too."""
 
 
-@implementer(ISiteRoot)
-class DummySite(Folder):
-    """As much of a Plone site as is looked at from outside."""
-
-
-class ViewTestCase(unittest.TestCase):
-
-    layer = MONITOR_FUNCTIONAL_TESTING
+class ViewTestCase(WarmupCase):
 
     def setUp(self):
-        self.app = self.layer['app']
-        self.portal = self.layer['portal']
-        self.lifecycle = self.layer['lifecycle']
+        super(ViewTestCase, self).setUp()
         self.lifecycle.want_warmup()
         #: The paths of the sites that have been warmed.
         self.warmed = []
         self.actions = []
-        self.register_performer()
+        self.performer = self.register_performer(self.perform)
 
-    def register_performer(self):
-        """One that calls the test's *actions* with (site, request)."""
-        test = self
-
-        @implementer(IWarmupPerformer)
-        class Performer(object):
-
-            def __init__(self, context, request):
-                self.context = context
-                self.request = request
-
-            def perform(self):
-                test.warmed.append('/'.join(self.context.getPhysicalPath()))
-                for action in test.actions:
-                    action(self.context, self.request)
-
-        registry = getGlobalSiteManager()
-        signature = ((ISiteRoot, IBrowserRequest), IWarmupPerformer)
-        registry.registerAdapter(Performer, *signature)
-        self.addCleanup(registry.unregisterAdapter, Performer, *signature)
+    def perform(self, site, request):
+        self.warmed.append('/'.join(site.getPhysicalPath()))
+        for action in self.actions:
+            action(site, request)
 
     def add_second_site(self):
         self.app._setObject('second', DummySite('second'))
@@ -114,14 +80,6 @@ class ViewTestCase(unittest.TestCase):
         pauses = lifecycle.RETRY_PAUSES
         self.addCleanup(setattr, lifecycle, 'RETRY_PAUSES', pauses)
         lifecycle.RETRY_PAUSES = (0,)
-
-    def stored_title(self):
-        connection = self.app._p_jar.db().open(TransactionManager())
-        try:
-            return connection.root()['Application'].plone.title
-        finally:
-            connection.transaction_manager.abort()
-            connection.close()
 
 
 class TestWarmup(ViewTestCase):
@@ -209,8 +167,8 @@ class TestFailure(ViewTestCase):
     def test_a_performer_that_raises_makes_the_warmup_fail(self):
         self.fail_with('no more tea')
         answer = self.ask('/@@warmup')
-        self.assertAnswer(503, 'Warmup failed: %s.Performer for /plone:'
-                               ' Problem: no more tea' % __name__, answer)
+        self.assertAnswer(503, 'Warmup failed: %s for /plone: Problem:'
+                               ' no more tea' % self.performer, answer)
         self.assertEqual(answer.contents, self.lifecycle.verdict())
         self.assertEqual((False, False), self.lifecycle.warmup_state())
 
@@ -436,18 +394,6 @@ class TestTransaction(ViewTestCase):
         self.assertAnswer(200, 'Warmup successful', self.ask('/@@warmup'))
         self.assertWarmed('/plone', '/plone')
         self.assertEqual([], committed)
-
-    def start_workers(self, count):
-        """Threads as waitress has them."""
-        ended = threading.Event()
-        for number in range(count):
-            thread = threading.Thread(
-                name='waitress-%d' % number, target=ended.wait)
-            thread.daemon = True
-            thread.start()
-            self.addCleanup(thread.join)
-        # The last one comes first.
-        self.addCleanup(ended.set)
 
     def test_a_performer_that_commits_fails(self):
         self.actions.append(self.write)

@@ -11,10 +11,9 @@ from plone.app.testing import TEST_USER_ID
 from plone.browserlayer.utils import register_layer
 from plone.registry.interfaces import IRegistry
 from plone.transformchain.interfaces import ITransform
-from Products.CMFCore.interfaces import ISiteRoot
-from Products.Five.browser import BrowserView
-from tests.testing import MONITOR_FUNCTIONAL_TESTING
-from transaction import TransactionManager
+from tests.warmup_case import Problem
+from tests.warmup_case import register_adapter
+from tests.warmup_case import WarmupCase
 from transaction.interfaces import DoomedTransaction
 from zExceptions import NotFound
 from ZODB.POSException import ConflictError
@@ -24,15 +23,12 @@ from zope.component.hooks import getSite
 from zope.globalrequest import getRequest
 from zope.interface import implementer
 from zope.interface import Interface
-from zope.publisher.interfaces.browser import IBrowserRequest
 from zope.publisher.interfaces.browser import IDefaultBrowserLayer
 from zope.security.management import endInteraction
 from zope.security.management import newInteraction
 from zope.security.management import queryInteraction
-from ZPublisher.HTTPRequest import HTTPRequest
 from ZPublisher.interfaces import IPubSuccess
 import transaction
-import unittest
 
 
 THEMING = 'plone.app.theming.interfaces.IThemeSettings'
@@ -46,55 +42,16 @@ class IColour(Interface):
     """A utility that only one site has."""
 
 
-class Problem(Exception):
-    """What goes wrong in a test."""
-
-
-class VisitTestCase(unittest.TestCase):
-
-    layer = MONITOR_FUNCTIONAL_TESTING
+class VisitTestCase(WarmupCase):
 
     def setUp(self):
-        self.app = self.layer['app']
-        self.portal = self.layer['portal']
-        self.database = self.app._p_jar.db()
+        super(VisitTestCase, self).setUp()
         setRoles(self.portal, TEST_USER_ID, ['Manager'])
-
-    def open(self):
-        """A further connection of the database, as a worker's."""
-        connection = self.database.open(TransactionManager())
-        self.addCleanup(self._close, connection)
-        return connection
-
-    @staticmethod
-    def _close(connection):
-        connection.transaction_manager.abort()
-        connection.close()
-
-    def stored_title(self):
-        """The title of the site, as others see it."""
-        return self.open().root()['Application'].plone.title
 
     def register_handler(self, handler, interface):
         registry = getGlobalSiteManager()
         registry.registerHandler(handler, (interface,))
         self.addCleanup(registry.unregisterHandler, handler, (interface,))
-
-    def register_page(self, name, page):
-        """Let *page*, called with (site, request), be a page of the site."""
-
-        class Page(BrowserView):
-            """A page."""
-
-            __roles__ = None
-
-            def __call__(self):
-                return page(self.context, self.request)
-
-        registry = getGlobalSiteManager()
-        signature = ((ISiteRoot, IBrowserRequest), Interface, name)
-        registry.registerAdapter(Page, *signature)
-        self.addCleanup(registry.unregisterAdapter, Page, *signature)
 
     def add_to_skin(self, name):
         """Commit an object in the skin, and visit the site anew."""
@@ -102,12 +59,6 @@ class VisitTestCase(unittest.TestCase):
         transaction.commit()
         self.portal.clearCurrentSkin()
         self.portal.setupCurrentSkin(self.layer['request'])
-
-    def retry_conflicts(self):
-        """As every instance does, but not the layer."""
-        self.addCleanup(setattr, HTTPRequest, 'retry_max_count',
-                        HTTPRequest.retry_max_count)
-        HTTPRequest.retry_max_count = 3
 
     @contextmanager
     def assertThreadStateKept(self):
@@ -306,10 +257,8 @@ class TestRender(VisitTestCase):
             def transformIterable(self, result, encoding):
                 return list(result) + [b'<!-- transformed -->']
 
-        registry = getGlobalSiteManager()
-        signature = ((Interface, Interface), ITransform, 'signature')
-        registry.registerAdapter(Signature, *signature)
-        self.addCleanup(registry.unregisterAdapter, Signature, *signature)
+        register_adapter(
+            self, Signature, (Interface, Interface), ITransform, 'signature')
         _, _, body = self.render('/plone')
         self.assertTrue(body.endswith(b'<!-- transformed -->'), body[-200:])
 
