@@ -1,6 +1,7 @@
 """HAProxy in front, with the configuration of the README."""
 
 from contextlib import closing
+from tests.examples import example
 from tests.functional.layers import ONE_SITE
 from tests.functional.processes import build_opener
 from tests.functional.processes import free_port
@@ -10,7 +11,6 @@ from tests.functional.processes import Instance
 from tests.functional.processes import ProxyHandler
 from tests.functional.processes import wait_until
 from tests.functional.processes import ZEOServer
-from tests.functional.readme import block
 from tests.functional.test_zeo import WAITING_PERFORMER
 from tests.functional.test_zeo import WAITING_ZCML
 import unittest
@@ -30,7 +30,7 @@ class TestHAProxy(unittest.TestCase):
         gated.add_package(WAITING_PERFORMER, WAITING_ZCML)
         port = free_port()
         haproxy = HAProxy(
-            block('frontend www')
+            example('frontend www')
             .replace('8000', str(port))
             .replace('8080 port 8160', '%d port %d' % (
                 gated.port, gated.port + 80))

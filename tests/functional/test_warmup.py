@@ -1,10 +1,10 @@
 """What a warm-up leaves for the first visitors, and how it is extended."""
 
+from tests.examples import example
 from tests.functional.layers import ONE_SITE
 from tests.functional.layers import TWO_SITES
 from tests.functional.processes import Instance
 from tests.functional.processes import wait_until
-from tests.functional.readme import block
 import threading
 import unittest
 
@@ -165,11 +165,12 @@ class TestPerformers(WarmupTestCase):
 
     def test_the_performer_in_the_readme_works(self):
         instance = self.instance()
-        source = block('from ftw.monitor.warmup import DefaultWarmupPerformer')
+        source = example(
+            'from ftw.monitor.warmup import DefaultWarmupPerformer')
         instance.write('lib/my/__init__.py', '')
         instance.write('lib/my/policy/__init__.py', '')
         instance.write('lib/my/policy/warmup.py', source)
-        instance.add_package('', block('<adapter'))
+        instance.add_package('', example('<adapter'))
         self.start(instance)
         log = instance.log()
         self.assertNotIn('no index', log)
