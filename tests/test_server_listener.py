@@ -179,9 +179,6 @@ class TestAnswers(ListenerCase):
         self.assertEqual(
             self.ask(b'nope\n'), b'Invalid command \'nope\'\nTry "help".\n')
 
-    def test_where_it_listens(self):
-        self.assertEqual(self.listener.addresses(), [self.address])
-
     def test_a_line_that_comes_byte_by_byte(self):
         client = self.connect()
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -9,6 +9,7 @@ from tests.functional.processes import LISTEN_IPV6
 from tests.functional.processes import REFUSED
 from tests.functional.processes import say
 from tests.functional.processes import SCRIPTS
+from tests.functional.processes import SLOW_LISTEN
 from tests.functional.processes import wait_until
 import os
 import socket
@@ -95,13 +96,25 @@ class TestLaunchersThatServe(unittest.TestCase):
                    lambda: '%r is healthy:\n%s' % (
                        address, instance.log()[-8000:]))
 
+    # bin/instance console is what all other tests use.
+
     def test_bin_instance_fg(self):
         instance = self.instance()
         instance.start(instance.ctl('fg'))
         instance.wait_for_health('OK')
 
+    def test_bin_instance_fg_without_fast_listen(self):
+        instance = self.instance(server=SLOW_LISTEN)
+        instance.start(instance.ctl('fg'))
+        instance.wait_for_health('OK')
+
     def test_bin_instance_start_and_stop(self):
-        instance = self.instance()
+        self.start_and_stop(self.instance())
+
+    def test_bin_instance_start_and_stop_without_fast_listen(self):
+        self.start_and_stop(self.instance(server=SLOW_LISTEN))
+
+    def start_and_stop(self, instance):
         self.addCleanup(instance.run, instance.ctl('stop'))
         status, output, errors = instance.run(instance.ctl('start'))
         self.assertEqual(0, status, output + errors)

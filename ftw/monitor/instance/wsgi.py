@@ -45,7 +45,7 @@ def detect():
     command = None
     frame = sys._getframe()
     while frame is not None:
-        module = frame.f_globals.get('__name__', '')
+        module = frame.f_globals.get('__name__') or ''
         if any(module == name or module.startswith(name + '.')
                for name in NOT_SERVING):
             return False, module, []

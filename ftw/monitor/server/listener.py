@@ -61,10 +61,6 @@ class Listener(object):
         self._closed = False
         self._threads = []
 
-    def addresses(self):
-        """What ``getsockname()`` says of each listening socket."""
-        return [listening.getsockname() for listening in self._sockets]
-
     def start(self):
         """Start to answer."""
         self._slow_lane.start()
