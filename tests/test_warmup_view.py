@@ -31,6 +31,22 @@ class Interruption(BaseException):
     """As SystemExit, of which a testrunner makes an end, too."""
 
 
+class BrokenSynchronizer(object):
+    """A connection to a server that has gone for a moment."""
+
+    gone = False
+
+    def newTransaction(self, transaction):
+        if self.gone:
+            self.gone = False
+            raise Problem('nobody there')
+
+    def beforeCompletion(self, transaction):
+        pass
+
+    afterCompletion = beforeCompletion
+
+
 class ViewTestCase(WarmupCase):
 
     def setUp(self):
@@ -171,6 +187,22 @@ class TestFailure(ViewTestCase):
                                ' no more tea' % self.performer, answer)
         self.assertEqual(answer.contents, self.lifecycle.verdict())
         self.assertEqual((False, False), self.lifecycle.warmup_state())
+
+    def test_a_storage_that_cannot_begin_anew_does_not_keep_it_running(self):
+        # RelStorage asks its server at the beginning of a transaction.
+        synchronizer = BrokenSynchronizer()
+
+        def lose_the_server(site, request):
+            transaction.manager.registerSynch(synchronizer)
+            synchronizer.gone = True
+            raise Problem('server lost')
+
+        self.addCleanup(transaction.abort)
+        self.addCleanup(transaction.manager.unregisterSynch, synchronizer)
+        self.actions.append(lose_the_server)
+        self.ask('/@@warmup')
+        self.assertEqual((False, False), self.lifecycle.warmup_state())
+        self.assertIn('server lost', self.lifecycle.verdict())
 
     def test_the_reason_is_one_line_without_the_letters_ok(self):
         self.fail_with('The OK button\nof BOOKS\r\nis BROKEN')

@@ -84,8 +84,12 @@ def worker_connections(own):
         yield connections
     finally:
         for connection in connections[1:]:
-            connection.transaction_manager.abort()
-            connection.close()
+            try:
+                connection.transaction_manager.abort()
+                connection.close()
+            except Exception:
+                # Of a database that is lost; the others go back to the pool.
+                LOG.exception('Warmup: a connection could not be closed.')
 
 
 def perform(app, path, worker, lifecycle):

@@ -74,14 +74,14 @@ class WarmupView(BrowserView):
             LOG.exception('Warmup failed.')
             reason = '%s: %s' % (type(error).__name__, error)
         finally:
-            # The visits have used the transaction of this request for their
-            # own; what comes now is a new one.
-            transaction.begin()
-            transaction.doom()
             if reason is None:
                 self.lifecycle.end_warmup(sites, all_sites)
             else:
                 self.lifecycle.fail_warmup(reason)
+        # The visits have used the transaction of this request for their own;
+        # what comes now is a new one. It may fail if the database is lost.
+        transaction.begin()
+        transaction.doom()
         if reason is None:
             return SUCCESS
         return self._unavailable('Warmup failed: %s' % reason)
