@@ -7,6 +7,8 @@ from ftw.monitor.warmup.visit import visit
 from persistent import Persistent
 from plone.app.testing import setRoles
 from plone.app.testing import TEST_USER_ID
+from Products.CMFCore.interfaces import ICatalogTool
+from Products.CMFCore.interfaces import ITypesTool
 from tests.recorded_log import RecordedLog
 from tests.warmup_case import CACHE_SIZE
 from tests.warmup_case import Problem
@@ -299,6 +301,22 @@ class TestSchemata(PerformerTestCase):
         self.assertIn(
             "/plone: the schema of portal type '%s' cannot be loaded"
             % portal_type, self.warnings[0])
+
+
+class TestBrokenSite(PerformerTestCase):
+
+    def test_a_site_without_its_tools_is_a_warning(self):
+        components = self.portal.getSiteManager()
+        for name, interface in (('portal_catalog', ICatalogTool),
+                                ('portal_types', ITypesTool)):
+            self.portal._delOb(name)
+            components.unregisterUtility(provided=interface)
+        transaction.commit()
+        self.perform('load_catalog')
+        self.assertIn('/plone: the catalog cannot be loaded: AttributeError',
+                      self.warnings[0])
+        self.perform('load_schemata')
+        self.assertEqual(['/plone: there is no portal_types'], self.warnings)
 
 
 class TestPages(PerformerTestCase):

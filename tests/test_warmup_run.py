@@ -16,6 +16,7 @@ from Products.CMFCore.interfaces import ISiteRoot
 from Products.CMFPlone.interfaces import IPloneSiteRoot
 from shutil import rmtree
 from tempfile import mkdtemp
+from tests.recorded_log import RecordedLog
 from tests.testing import MONITOR_INTEGRATION_TESTING
 from tests.warmup_case import CACHE_SIZE
 from tests.warmup_case import DummyPerformer
@@ -24,6 +25,7 @@ from tests.warmup_case import Problem
 from tests.warmup_case import register_adapter
 from tests.warmup_case import WarmupCase
 from transaction.interfaces import DoomedTransaction
+from ZODB.POSException import POSKeyError
 from zope.component import getGlobalSiteManager
 from zope.component import getMultiAdapter
 from zope.component.hooks import getSite
@@ -41,7 +43,32 @@ class IBigSite(Interface):
     """Marks the sites that an integrator has a performer for."""
 
 
+class BrokenSite(DummySite):
+
+    def __before_publishing_traverse__(self, site, request=None):
+        raise AttributeError('no such tool')
+
+
+class DummyLostObject(object):
+    """An object whose record is missing in the database."""
+
+    def getId(self):
+        return 'lost'
+
+    def _p_activate(self):
+        raise POSKeyError(b'12345678')
+
+
 class TestFindSites(unittest.TestCase):
+
+    def test_an_object_that_cannot_be_loaded_hides_no_site(self):
+        log = RecordedLog.installed(self)
+        app = Application()
+        app._setObject('plone', DummySite('plone'))
+        app.objectValues = lambda: [DummyLostObject(), app.plone]
+        self.assertEqual(['/plone'], find_sites(app))
+        self.assertEqual(
+            [('WARNING', 'Warmup: /lost cannot be loaded.')], log.messages)
 
     def test_there_are_none(self):
         self.assertEqual([], find_sites(Application()))
@@ -337,6 +364,17 @@ class TestWarmUp(WarmupTestCase):
             self.warm_up('/plone')
         self.assertIn('DoomedTransaction', str(caught.exception))
         self.assertEqual(title, self.stored_title())
+
+    def test_a_site_that_cannot_be_visited_is_a_warning(self):
+        self.app._setObject('broken', BrokenSite('broken'))
+        transaction.commit()
+        performed = []
+        self.register_performer(
+            lambda site, request: performed.append(site.getId()))
+        self.warm_up('/broken', '/plone')
+        self.assertEqual(['plone'], performed)
+        self.assertIn('/broken cannot be visited: AttributeError:'
+                      ' no such tool', self.lifecycle.warmup_warnings)
 
     def test_a_site_that_has_gone_is_a_failure(self):
         with self.assertRaises(Exception) as caught:

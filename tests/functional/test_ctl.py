@@ -93,11 +93,12 @@ class TestControl(unittest.TestCase):
       factory="visitors.performer"
       />""")
         instance.start()
-        instance.wait_for_health('Warmup failed: ValueError: no way')
+        instance.wait_for_health(
+            'Warmup failed: the performer for /Plone: ValueError: no way')
         status, output, errors = self.monitor(instance, 'health_check')
         self.assertEqual(1, status)
-        self.assertRegex(output, '^Warmup (failed: ValueError: no way'
-                                 '|in progress)\n$')
+        self.assertRegex(output, '^Warmup (failed: the performer for /Plone:'
+                                 ' ValueError: no way|in progress)\n$')
         self.assertEqual('', errors)
 
     def test_it_finds_the_address_in_the_configuration_of_zope(self):

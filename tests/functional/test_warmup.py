@@ -131,6 +131,23 @@ class TestFirstVisitors(WarmupTestCase):
             self.assertRegex(log, site + r' is warm after .*: \d\d+, \d\d+,'
                                          r' \d\d+, \d\d+\.')
 
+    def test_a_broken_site_does_not_take_the_instance_out_of_service(self):
+        instance = self.instance()
+        script = instance.write('break.py', (
+            'import transaction\n'
+            'site = app.folder.second\n'
+            'del site._components\n'
+            'site._delOb("portal_catalog")\n'
+            'transaction.commit()\n'
+            'print("broken")\n'))
+        status, output, errors = instance.run(
+            instance.ctl('run', script), {'TEST_HOME': instance.home})
+        self.assertIn('broken', output, errors)
+        self.start(instance)
+        self.assertEqual(200, instance.get('/Plone')[0])
+        self.assertNotEqual(200, instance.get('/folder/second')[0])
+        self.assertRegex(instance.log(), 'WARNING .*/folder/second')
+
     def test_a_performer_for_one_site_is_used_for_this_one_only(self):
         instance = self.instance(PERFORMER % 'visitors.IMySite *')
         script = instance.write('mark.py', MARK_THE_SITE)

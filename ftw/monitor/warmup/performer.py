@@ -5,6 +5,7 @@ from ftw.monitor.checks.databases import is_connected
 from ftw.monitor.interfaces import ILifecycle
 from ftw.monitor.interfaces import IWarmupPerformer
 from ftw.monitor.warmup import btrees
+from ftw.monitor.warmup.visit import BROKEN_SITE
 from ftw.monitor.warmup.visit import render
 from persistent import Persistent
 from Products.CMFCore.utils import getToolByName
@@ -64,6 +65,13 @@ class DefaultWarmupPerformer(object):
 
     def load_catalog(self):
         """The catalog's own BTrees, and its ``WARMUP_INDEXES``."""
+        try:
+            self._load_catalog()
+        except BROKEN_SITE as error:
+            self.warn('the catalog cannot be loaded: %s: %s' % (
+                type(error).__name__, error))
+
+    def _load_catalog(self):
         catalog = getToolByName(self.context, 'portal_catalog')._catalog
         self.load_trees(catalog.uids, catalog.paths, catalog.data)
         for name in self.WARMUP_INDEXES:
@@ -82,7 +90,10 @@ class DefaultWarmupPerformer(object):
         """The schemata and behaviors of the Dexterity types."""
         if SCHEMA_CACHE is None:
             return
-        types = getToolByName(self.context, 'portal_types')
+        types = getToolByName(self.context, 'portal_types', None)
+        if types is None:
+            self.warn('there is no portal_types')
+            return
         for fti in types.listTypeInfo():
             if not IDexterityFTI.providedBy(fti):
                 continue

@@ -3,10 +3,12 @@
 from contextlib import contextmanager
 from ftw.monitor import instance
 from ftw.monitor.interfaces import IWarmupPerformer
+from ftw.monitor.warmup.visit import BROKEN_SITE
 from ftw.monitor.warmup.visit import visit
 from OFS.interfaces import IFolder
 from Products.CMFCore.interfaces import ISiteRoot
 from transaction import TransactionManager
+from ZODB.POSException import POSKeyError
 from zope.component import getMultiAdapter
 import logging
 import time
@@ -24,6 +26,13 @@ def find_sites(container):
     on mount points."""
     paths = []
     for item in container.objectValues():
+        try:
+            item._p_activate()
+        except POSKeyError:
+            LOG.warning('Warmup: %s/%s cannot be loaded.',
+                        '/'.join(container.getPhysicalPath()), item.getId(),
+                        exc_info=True)
+            continue
         if ISiteRoot.providedBy(item):
             paths.append('/'.join(item.getPhysicalPath()))
         elif IFolder.providedBy(item) and not _is_user_folder(item):
@@ -93,18 +102,40 @@ def worker_connections(own):
 
 
 def perform(app, path, worker, lifecycle):
-    """Call the performer of the site at *path* in the connection of *app*."""
-    with visit(app, path) as (site, request):
+    """Call the performer of the site at *path* in the connection of *app*.
+
+    A site that is there, but can't even be visited, answers every visitor with
+    an error. It is a warning, as its pages are: a broken, forgotten site must
+    not take the instance out of service.
+    """
+    visited = False
+    try:
+        with visit(app, path) as (site, request):
+            visited = True
+            _call_performer(site, request, path, worker, lifecycle)
+    except BROKEN_SITE as error:
+        if visited or app.unrestrictedTraverse(path, None) is None:
+            raise
+        lifecycle.warn_of_warmup('%s cannot be visited: %s: %s' % (
+            path, type(error).__name__, error))
+
+
+def _call_performer(site, request, path, worker, lifecycle):
+    """Look up the performer of *site*, and call it.
+
+    Raises ``WarmupFailed``.
+    """
+    name = 'the performer'
+    try:
         performer = getMultiAdapter((site, request), IWarmupPerformer)
         name = '%s.%s' % (
             type(performer).__module__, type(performer).__name__)
         lifecycle.warmup_performer_runs(name)
-        try:
-            performer.perform()
-        except Exception as error:
-            LOG.exception('Warmup: %s failed for %s, worker %d.',
-                          name, path, worker)
-            raise WarmupFailed('%s for %s: %s: %s' % (
-                name, path, type(error).__name__, error))
-        finally:
-            lifecycle.warmup_performer_runs(None)
+        performer.perform()
+    except Exception as error:
+        LOG.exception('Warmup: %s failed for %s, worker %d.',
+                      name, path, worker)
+        raise WarmupFailed('%s for %s: %s: %s' % (
+            name, path, type(error).__name__, error))
+    finally:
+        lifecycle.warmup_performer_runs(None)

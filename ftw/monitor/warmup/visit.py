@@ -10,6 +10,7 @@ from ftw.monitor.instance import new_request
 from ftw.monitor.instance import publish
 from Products.CMFCore.interfaces import ISiteRoot
 from Products.CMFCore.Skinnable import SKINDATA
+from zExceptions import NotFound
 from zope.component.hooks import getSite
 from zope.component.hooks import setSite
 from zope.globalrequest import getRequest
@@ -20,6 +21,12 @@ from zope.security.management import newInteraction
 from zope.security.management import queryInteraction
 import threading
 import transaction
+
+
+#: What a site raises whose objects, tools or products are gone. None of them
+#: is raised because a database is away.
+BROKEN_SITE = (AttributeError, ImportError, LookupError, NotFound, TypeError,
+               ValueError)
 
 
 @contextmanager
