@@ -187,6 +187,15 @@ class TestStartMonitor(unittest.TestCase):
         self.assertIn('FTW_MONITOR_ADDRESS', warnings[0])
         self.assertEqual('OK', self.lifecycle.verdict())
 
+    def test_an_address_that_makes_no_sense_is_told_if_it_is_needed(self):
+        self.be(addresses=[])
+        self.replace(instance, 'listening_addresses', lambda: [])
+        self.set(ADDRESS='nowhere')
+        start_monitor(ProcessStarting())
+        messages = ' '.join(message for _, message in self.log.messages)
+        self.assertIn("'nowhere'", messages)
+        self.assertIn('No monitor', messages)
+
     def test_a_setting_that_makes_no_sense_is_a_warning(self):
         self.be()
         self.set(AUTOWARMUP='off', WARMUP_TIMEOUT='soon')

@@ -34,6 +34,8 @@ def start(this):
         LOG.debug('No monitor in %s, called by %s.', this.name, this.server)
         return
     configured = settings.read()
+    for problem in configured.problems:
+        LOG.warning(problem)
     addresses = this.http_addresses()
     where = monitor_addresses(configured.address, addresses)
     if not where and configured.address != OFF:
@@ -42,8 +44,6 @@ def start(this):
             ' Set FTW_MONITOR_ADDRESS to have the monitor listen there.',
             this.server)
         return
-    for problem in configured.problems:
-        LOG.warning(problem)
     if this.serves is None:
         LOG.info('It is not known what serves HTTP here (%s); this process'
                  ' listens on: %s.', this.server,
