@@ -334,7 +334,7 @@ class TestTheScript(CtlCase):
     def assertRefused(self, message, *args):
         with self.assertRaises(SystemExit) as caught:
             self.main(*args)
-        self.assertNotEqual(caught.exception.code, 0)
+        self.assertEqual(caught.exception.code, 1)
         self.assertIn(message, self.printed())
 
     def test_an_address_and_a_command(self):

@@ -43,12 +43,9 @@ class TCPAddress(namedtuple('TCPAddress', 'host port')):
     def listen(self):
         """Listening sockets, one for each address the host name has.
 
-        Raises ``AddressTaken``, ``OSError``, or ``ValueError`` for a port
-        that there can't be; leaves no socket open then.
+        Raises ``AddressTaken`` or ``OSError``, and then leaves none open.
         """
-        if self.port > MAX_PORT:
-            # The resolver would take the lower 16 bits for a port.
-            raise ValueError('there is no port above %d' % MAX_PORT)
+        self._check_port()
         families = socket.getaddrinfo(
             self.host or None, self.port, socket.AF_UNSPEC,
             socket.SOCK_STREAM, socket.IPPROTO_TCP, socket.AI_PASSIVE)
@@ -76,9 +73,15 @@ class TCPAddress(namedtuple('TCPAddress', 'host port')):
 
     def connect(self, timeout):
         """A connected socket, with *timeout* in seconds, or ``OSError``."""
+        self._check_port()
         host = {'': '127.0.0.1', '0.0.0.0': '127.0.0.1',
                 '::': '::1'}.get(self.host, self.host)
         return socket.create_connection((host, self.port), timeout)
+
+    def _check_port(self):
+        if self.port > MAX_PORT:
+            # The resolver would take the lower 16 bits for a port.
+            raise OSError('there is no port above %d' % MAX_PORT)
 
 
 class UnixAddress(namedtuple('UnixAddress', 'path')):

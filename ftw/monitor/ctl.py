@@ -110,9 +110,16 @@ def http_addresses(options):
     return configured_http_addresses(options.wsgi)
 
 
+class Parser(argparse.ArgumentParser):
+    """Exits with 1 where argparse would exit with 2."""
+
+    def exit(self, status=0, message=None):
+        super(Parser, self).exit(min(status, 1), message)
+
+
 def main(argv=None):
     """The script ``ftw-monitor``."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog='ftw-monitor',
         description='Ask the monitor of a Zope/Plone instance. Exits with 0'
                     ' if it answered (for health_check: if it is healthy),'
