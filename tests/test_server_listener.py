@@ -362,6 +362,24 @@ class TestOnlyQuickCommandsAreNeverDelayed(ListenerCase):
             self.assertTrue(everything(client).startswith(
                 b'Error: script failed with SystemExit'))
 
+    def test_by_commands_whose_usage_cannot_be_shown(self):
+        class Unprintable(object):
+            def __str__(self):
+                raise ValueError('not me')
+
+        def odd(connection, word=Unprintable()):  # noqa: B008
+            raise ValueError('and not me')
+
+        provideUtility(odd, IMonitorPlugin, 'odd')
+        self.start()
+        for _ in range(listener.MAX_RUNNING + 1):
+            client = self.connect()
+            client.sendall(b'odd\n')
+        self.assertTrue(until(
+            lambda: len(self.crashes) == listener.MAX_RUNNING + 1))
+        self.slow.may_return.set()
+        self.assertEqual(self.ask(b'slow\n'), b'at last\n')
+
     def test_by_a_quick_command_that_wants_to_exit(self):
         @provider(IMonitorPlugin, IQuickCommand)
         def script(connection):

@@ -301,8 +301,12 @@ class SlowLane(object):
 
     def _run_call(self, call, client):
         # In the command's thread.
-        answer = call.run()
-        self._do(self._answered, client, answer)
+        answer = b''
+        try:
+            answer = call.run()
+        finally:
+            # Whatever happened, it runs no longer.
+            self._do(self._answered, client, answer)
 
     def _answered(self, client, answer):
         client.running = False
