@@ -22,6 +22,7 @@ PROBES = 300
 #: Seconds between two probes.
 INTERVAL = 0.02
 
+
 def run(data, write):
     """Measure and write a table."""
     instance = Instance(data, threads=WORKERS)

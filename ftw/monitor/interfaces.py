@@ -43,10 +43,16 @@ class CommandError(ValueError):
 
 
 class IDatabases(Interface):
-    """The databases of this process; a utility once they are open.
+    """The databases of this process; a utility once they are open."""
 
-    See ``ftw.monitor.checks.databases.Databases``.
-    """
+    def names():
+        """The names of all databases of the multi-database, sorted."""
+
+    def get(name):
+        """The ``ZODB.DB`` called *name*; '' and '-' are the root database.
+
+        Raises ``KeyError``.
+        """
 
 
 class IConflicts(Interface):
