@@ -1,39 +1,19 @@
 """The one state of this instance, and the one verdict made from it."""
 
+from ftw.monitor.compat import monotonic
 from ftw.monitor.interfaces import ILifecycle
+from ftw.monitor.wording import one_line
 from zope.interface import implementer
 import logging
 import threading
-
-
-try:
-    from time import monotonic
-except ImportError:
-    # Python 2 has no clock that is safe from being set.
-    from time import time as monotonic
 
 
 LOG = logging.getLogger('ftw.monitor')
 
 OK = 'OK'
 
-#: A reason is for reading at a glance, and has to fit into one packet.
-MAX_REASON = 300
-
 #: Seconds until a failed warm-up may be tried again; the last one stays.
 RETRY_PAUSES = (1, 2, 4, 8, 15, 30, 60)
-
-
-def one_line(text):
-    """*text* as one line that no substring match takes for a healthy answer.
-
-    HAProxy's ``expect string OK`` also finds the two letters in the middle of
-    a database's name or of an exception's message.
-    """
-    line = ' '.join(text.split())
-    if len(line) > MAX_REASON:
-        line = line[:MAX_REASON - 1] + u'\u2026'
-    return line.replace('OK', 'Ok')
 
 
 @implementer(ILifecycle)

@@ -42,7 +42,7 @@ class Settings(object):
             return convert(value)
         except ValueError as error:
             self.problems.append(
-                '{} is ignored: {}. The default is used.'.format(name, error))
+                '%s is ignored: %s. The default is used.' % (name, error))
             return default
 
     @staticmethod

@@ -7,7 +7,8 @@ from ftw.monitor.commands.databases import activity
 from ftw.monitor.commands.databases import cache_sizes
 from ftw.monitor.interfaces import IConflicts
 from ftw.monitor.interfaces import IMonitorPlugin
-from ftw.monitor.lifecycle import one_line
+from ftw.monitor.wording import describe
+from ftw.monitor.wording import one_line
 from zope.component import getUtility
 from zope.interface import provider
 import json
@@ -51,8 +52,8 @@ def metrics_of(database, seconds):
         # A storage raises whatever its database driver does.
         LOG.warning("Database '%s' cannot be asked for its size.",
                     database.database_name, exc_info=True)
-        return {'error': one_line("Database '%s': %s: %s" % (
-            database.database_name, type(error).__name__, error))}
+        return {'error': one_line("Database '%s': %s" % (
+            database.database_name, describe(error)))}
     loads, stores, connections = activity(database, seconds)
     size, ngsize = cache_sizes(database)
     conflicts = getUtility(IConflicts)

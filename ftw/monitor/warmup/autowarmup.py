@@ -1,19 +1,15 @@
 """The thread that lets a booting instance warm itself up."""
 
-from ftw.monitor.lifecycle import one_line
+from ftw.monitor.compat import HTTPConnection
+from ftw.monitor.compat import HTTPException
+from ftw.monitor.compat import native
 from ftw.monitor.warmup.view import SUCCESS
+from ftw.monitor.wording import describe
+from ftw.monitor.wording import message_of
+from ftw.monitor.wording import one_line
 from math import ceil
 import logging
 import threading
-
-
-try:
-    from http.client import HTTPConnection
-    from http.client import HTTPException
-except ImportError:
-    # Python 2
-    from httplib import HTTPConnection
-    from httplib import HTTPException
 
 
 LOG = logging.getLogger('ftw.monitor')
@@ -74,8 +70,7 @@ class Autowarmup(threading.Thread):
                         ' FTW_MONITOR_AUTOWARMUP=0 turns it off.', error)
             except Exception as error:
                 LOG.exception('Autowarmup failed.')
-                self._lifecycle.fail_warmup(
-                    '%s: %s' % (type(error).__name__, error))
+                self._lifecycle.fail_warmup(describe(error))
                 pause = self._lifecycle.warmup_retry_pause()
             self._stopped.wait(pause or POLL_INTERVAL)
 
@@ -85,7 +80,7 @@ class Autowarmup(threading.Thread):
         try:
             status, text = self._get(connected)
         except (EnvironmentError, HTTPException) as error:
-            problem = 'GET %s: %s: %s' % (url, type(error).__name__, error)
+            problem = 'GET %s: %s' % (url, describe(error))
             if self._lifecycle.warmup_in_progress:
                 # It goes on without us; what it is at is in the verdict.
                 LOG.warning('Autowarmup: %s. %s.', problem,
@@ -113,7 +108,7 @@ class Autowarmup(threading.Thread):
                 return address.connect(self._lifecycle.warmup_timeout
                                        + GRACE), address
             except EnvironmentError as error:
-                errors.append('%s: %s' % (address, error))
+                errors.append('%s: %s' % (address, message_of(error)))
         raise Unreachable(', '.join(errors)
                           or 'this process listens on none')
 
@@ -124,4 +119,5 @@ class Autowarmup(threading.Thread):
         connection.sock = connected
         connection.request('GET', '/@@warmup')
         response = connection.getresponse()
-        return response.status, response.read(1000).decode('utf-8', 'replace')
+        return response.status, native(
+            response.read(1000).decode('utf-8', 'replace'))

@@ -2,10 +2,11 @@
 
 from AccessControl import getSecurityManager
 from ftw.monitor.interfaces import ILifecycle
-from ftw.monitor.lifecycle import one_line
 from ftw.monitor.warmup.run import find_sites
 from ftw.monitor.warmup.run import warm_up
 from ftw.monitor.warmup.run import WarmupFailed
+from ftw.monitor.wording import describe
+from ftw.monitor.wording import one_line
 from math import ceil
 from Products.CMFCore.interfaces import ISiteRoot
 from Products.Five.browser import BrowserView
@@ -72,7 +73,7 @@ class WarmupView(BrowserView):
             reason = str(error)
         except Exception as error:
             LOG.exception('Warmup failed.')
-            reason = '%s: %s' % (type(error).__name__, error)
+            reason = describe(error)
         finally:
             if reason is None:
                 self.lifecycle.end_warmup(sites, all_sites)

@@ -1,0 +1,24 @@
+"""What has another name in Python 2, which runs Plone 4.3.
+
+It has no clock that is safe from being set.
+"""
+
+import sys
+
+
+#: Whether this is Plone 4.3: Zope 2.13 with ZServer, and zc.monitor.
+PY2 = sys.version_info[0] == 2
+
+if PY2:
+    from httplib import HTTPConnection  # noqa: F401
+    from httplib import HTTPException  # noqa: F401
+    from time import time as monotonic  # noqa: F401
+else:
+    from http.client import HTTPConnection  # noqa: F401
+    from http.client import HTTPException  # noqa: F401
+    from time import monotonic  # noqa: F401
+
+
+def native(text):
+    """*text* as a ``str``, which on Python 2 is bytes: in UTF-8."""
+    return text.encode('utf-8') if PY2 else text
