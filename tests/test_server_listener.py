@@ -3,14 +3,17 @@ from ftw.monitor.address import AddressTaken
 from ftw.monitor.address import TCPAddress
 from ftw.monitor.address import UnixAddress
 from ftw.monitor.commands import basics
+from ftw.monitor.compat import PY2
 from ftw.monitor.interfaces import IMonitorPlugin
 from ftw.monitor.interfaces import IQuickCommand
-from ftw.monitor.server import listener
 from ftw.monitor.server import protocol
-from ftw.monitor.server.listener import Listener
 from ftw.monitor.server.markers import MORE_MARKER
 from ftw.monitor.server.markers import QUIT_MARKER
+from tests.loopback import everything
+from tests.loopback import PATIENCE
+from tests.loopback import until
 from tests.recorded_log import RecordedLog
+from tests.worlds import only_with_our_listener
 from zope.component import provideUtility
 from zope.component import testing
 from zope.interface import provider
@@ -26,10 +29,12 @@ import time
 import unittest
 
 
-GREETING = b'Interactive mode on.  Use "quit" To exit.\n'
+if not PY2:
+    from ftw.monitor.server import listener
+    from ftw.monitor.server.listener import Listener
 
-#: How long a test waits for what must happen. Far more than it takes.
-PATIENCE = 30
+
+GREETING = b'Interactive mode on.  Use "quit" To exit.\n'
 
 BIG = 5 * 1024 * 1024
 
@@ -66,24 +71,6 @@ class SlowCommand(object):
         connection.write('at last\n')
 
 
-def until(condition):
-    """Wait until *condition()*; return what it says in the end."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return condition()
-
-
-def everything(client):
-    """All bytes until the server closes the connection."""
-    parts = []
-    while True:
-        part = client.recv(65536)
-        if not part:
-            return b''.join(parts)
-        parts.append(part)
-
-
 def exactly(client, expected):
     """As many bytes as *expected* has; the connection may stay open."""
     received = b''
@@ -104,6 +91,7 @@ def open_files():
     return psutil.Process().num_fds()
 
 
+@only_with_our_listener
 class ListenerCase(unittest.TestCase):
 
     def setUp(self):
@@ -372,11 +360,10 @@ class TestOnlyQuickCommandsAreNeverDelayed(ListenerCase):
 
         provideUtility(odd, IMonitorPlugin, 'odd')
         self.start()
-        for _ in range(listener.MAX_RUNNING + 1):
-            client = self.connect()
-            client.sendall(b'odd\n')
-        self.assertTrue(until(
-            lambda: len(self.crashes) == listener.MAX_RUNNING + 1))
+        for number in range(listener.MAX_RUNNING + 1):
+            self.connect().sendall(b'odd\n')
+            self.assertTrue(until(
+                lambda number=number: len(self.crashes) == number + 1))
         self.slow.may_return.set()
         self.assertEqual(self.ask(b'slow\n'), b'at last\n')
 

@@ -1,5 +1,4 @@
 from ftw.monitor.commands import basics
-from ftw.monitor.interfaces import CommandError
 from ftw.monitor.interfaces import IMonitorPlugin
 from ftw.monitor.server.markers import INTERACTIVE_MARKER
 from ftw.monitor.server.markers import MORE_MARKER
@@ -11,9 +10,9 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 from tests.recorded_log import RecordedLog
+from tests.worlds import only_with_our_listener
 from zope.component import provideUtility
 from zope.component import testing
-import functools
 import unittest
 
 
@@ -120,6 +119,7 @@ def run_calls(conversation):
         answer += call.run()
 
 
+@only_with_our_listener
 class ProtocolCase(unittest.TestCase):
 
     maxDiff = None
@@ -365,112 +365,10 @@ class TestErrors(ProtocolCase):
     def assertAnswers(self, sent, expected):
         self.assertEqual(talk(sent + b'\n'), [expected, None])
 
-    def test_too_many_arguments(self):
-        self.assertAnswers(
-            b'nodoc x',
-            b'Error: too many positional arguments. Usage: nodoc\n')
-        self.assertAnswers(
-            b'help a b',
-            b'Error: too many positional arguments. Usage: help [command]\n')
-        self.assertEqual(self.log.records, [])
-
-    def test_too_few_arguments(self):
-        def dump(connection, path, db='', seconds='300', *more):
-            connection.write('dumped\n')
-
-        self.register(dump)
-        self.assertAnswers(
-            b'dump', b"Error: missing a required argument: 'path'. Usage:"
-                     b' dump PATH [db] [seconds=300] [more ...]\n')
-        self.assertEqual(self.log.records, [])
-
     def test_the_help_of_an_unknown_command(self):
         self.assertAnswers(
             b'help nope',
             b"Error: There is no command 'nope'. Usage: help [command]\n")
-
-    def test_what_the_client_did_wrong_is_no_traceback_in_the_log(self):
-        def picky(connection, db=None):
-            raise CommandError('There is\nno database.')
-
-        self.register(picky)
-        self.assertAnswers(
-            b'picky',
-            b'Error: There is no database. Usage: picky [db]\n')
-        self.assertEqual(self.log.records, [])
-
-    def test_an_exception_is_one_line_and_logged(self):
-        self.assertAnswers(
-            b'boom a',
-            b'Error: boom failed with ValueError: boom.'
-            b' Usage: boom [args ...]\n')
-        logged, = self.log.records
-        self.assertEqual(logged.levelname, 'ERROR')
-        self.assertEqual(
-            logged.getMessage(),
-            "The monitor command 'boom' failed with arguments ['a'].")
-        self.assertEqual(str(logged.exc_info[1]), 'boom')
-
-    def test_a_type_error_of_the_command_itself_is_logged_as_well(self):
-        def adder(connection):
-            return 1 + 'x'
-
-        self.register(adder)
-        answer, _ = talk(b'adder\n')
-        self.assertTrue(answer.startswith(
-            b'Error: adder failed with TypeError: unsupported operand'))
-        self.assertEqual(len(self.log.records), 1)
-
-    def test_a_traceback_is_never_on_the_wire(self):
-        def careless(connection):
-            raise RuntimeError('Traceback:\n  File "/secret/a.py"\nOK\n')
-
-        self.register(careless)
-        answer, _ = talk(b'careless\n')
-        self.assertEqual(
-            answer,
-            b'Error: careless failed with RuntimeError: Traceback: File'
-            b' "/secret/a.py" Ok . Usage: careless\n')
-
-    def test_what_was_written_before_is_sent(self):
-        def halfway(connection):
-            connection.write('one\n')
-            raise KeyError('two')
-
-        self.register(halfway)
-        self.assertAnswers(
-            b'halfway', b"one\nError: halfway failed with KeyError: 'two'."
-                        b' Usage: halfway\n')
-
-    def test_how_it_is_called_is_told_after_a_long_message_as_well(self):
-        def chatty(connection, db=''):
-            raise CommandError(1000 * 'x')
-
-        self.register(chatty)
-        answer, _ = talk(b'chatty\n')
-        self.assertTrue(answer.endswith(b' Usage: chatty [db]\n'), answer)
-
-    def test_an_exception_that_cannot_be_shown(self):
-        class Mute(Exception):
-            def __str__(self):
-                raise ValueError('I have no words.')
-
-        def mute(connection):
-            raise Mute()
-
-        self.register(mute)
-        answer, _ = talk(b'mute\n')
-        self.assertTrue(answer.startswith(b'Error: mute failed with Mute'))
-        self.assertEqual(answer.count(b'\n'), 1)
-
-    def test_a_command_that_wants_to_exit(self):
-        def script(connection):
-            raise SystemExit('usage: script')
-
-        self.register(script)
-        answer, _ = talk(b'script\n')
-        self.assertTrue(
-            answer.startswith(b'Error: script failed with SystemExit'))
 
     def test_an_unknown_command_never_looks_healthy(self):
         self.assertAnswers(
@@ -499,39 +397,10 @@ class TestCommands(ProtocolCase):
         conversation.feed(b'nope\n')
         self.assertTrue(conversation.next_call().quick)
 
-    def test_text_is_sent_as_utf_8_and_bytes_as_they_are(self):
-        def mixed(connection):
-            connection.write(u'\xe4\u2028')
-            connection.write(b'\xff')
-            connection.write(u'\ud800\n')
-
-        self.register(mixed)
-        self.assertEqual(
-            talk(b'mixed\n')[0],
-            b'\xc3\xa4\xe2\x80\xa8\xff\\ud800\n')
-
     def test_arguments_are_text(self):
         self.assertEqual(
             talk(b'calc \xc3\xa4 \xff\n'),
             [b'\xc3\xa4 \xef\xbf\xbd\n.'])
-
-    def test_any_callable_may_be_one(self):
-        class Shouter(object):
-            """Shout"""
-
-            def __call__(self, connection, word='hey'):
-                connection.write(word.upper() + '\n')
-
-        self.register(Shouter(), 'shout')
-        self.register(functools.partial(calc), 'partial')
-        self.register(divmod, 'builtin')
-        self.assertEqual(talk(b'shout\n'), [b'HEY\n', None])
-        self.assertEqual(talk(b'shout ho\n'), [b'HO\n', None])
-        self.assertEqual(
-            talk(b'shout a b\n'),
-            [b'Error: too many positional arguments.'
-             b' Usage: shout [word=hey]\n', None])
-        self.assertEqual(talk(b'partial x\n'), [b'x\n.'])
 
     def test_markers_say_what_they_are(self):
         self.assertEqual(

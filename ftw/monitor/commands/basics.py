@@ -21,7 +21,8 @@ def help(connection, command=''):
         connection.write('Supported commands:\n')
         for name, plugin in sorted(getUtilitiesFor(IMonitorPlugin)):
             summary = (plugin.__doc__ or '?').split('\n', 1)[0]
-            connection.write('  %s -- %s\n' % (name, summary))
+            # On Python 2 names are text, and docstrings mostly bytes.
+            connection.write('  %s -- %s\n' % (str(name), summary))
         return
     plugin = queryUtility(IMonitorPlugin, command)
     if plugin is None:

@@ -6,19 +6,15 @@ details is the behaviour of zc.monitor 0.4.0, except for what is called wrong
 or fails: that answers one line ``Error: ...`` instead of a traceback.
 """
 
-from ftw.monitor.interfaces import CommandError
 from ftw.monitor.interfaces import IMonitorPlugin
 from ftw.monitor.interfaces import IQuickCommand
-from ftw.monitor.lifecycle import one_line
+from ftw.monitor.server.call import call
 from ftw.monitor.server.markers import INTERACTIVE_MARKER
 from ftw.monitor.server.markers import MORE_MARKER
 from ftw.monitor.server.markers import QUIT_MARKER
+from ftw.monitor.wording import one_line
 from zope.component import queryUtility
-import inspect
-import logging
 
-
-LOG = logging.getLogger('ftw.monitor')
 
 #: The longest line that a client may send, in bytes, with its end.
 MAX_LINE = 8192
@@ -137,78 +133,6 @@ class Call(object):
 
     def run(self):
         """Call the command; return its whole answer as bytes."""
-        answer = Answer()
-        marker = None
-        try:
-            check_arguments(self._command, self._args)
-            marker = self._command(answer, *self._args)
-        except CommandError as error:
-            answer.write(self._error(message_of(error)))
-        except (Exception, SystemExit) as error:
-            LOG.exception('The monitor command %r failed with arguments %r.',
-                          self.name, self._args)
-            answer.write(self._error('%s failed with %s: %s.' % (
-                self.name, type(error).__name__, message_of(error))))
+        answer, marker = call(self.name, self._command, self._args)
         self._conversation.go_on(self.name, self._command, marker)
-        return answer.getvalue()
-
-    def _error(self, message):
-        return 'Error: %s Usage: %s\n' % (
-            one_line(message), one_line(usage(self.name, self._command)))
-
-
-class Answer(object):
-    """The ``connection`` that a command writes its answer to."""
-
-    def __init__(self):
-        self._parts = []
-
-    def write(self, text):
-        """Add *text* to the answer."""
-        if not isinstance(text, bytes):
-            text = text.encode('utf-8', 'backslashreplace')
-        self._parts.append(text)
-
-    def getvalue(self):
-        """All that was written, as bytes."""
-        return b''.join(self._parts)
-
-
-def message_of(error):
-    """What an exception says; some can't even say that."""
-    try:
-        return str(error)
-    except Exception as unprintable:
-        return 'its message cannot be shown: %s' % type(unprintable).__name__
-
-
-def check_arguments(command, args):
-    """Raise ``CommandError`` if *command* can't be called with *args*."""
-    try:
-        signature = inspect.signature(command)
-    except (TypeError, ValueError):
-        # A callable written in C: it checks for itself.
-        return
-    try:
-        signature.bind(None, *args)
-    except TypeError as error:
-        raise CommandError('%s.' % error)
-
-
-def usage(name, command):
-    """How *command* is called, in one line: ``dbinfo [db] [seconds=300]``."""
-    words = [name]
-    try:
-        parameters = list(inspect.signature(command).parameters.values())[1:]
-    except (TypeError, ValueError):
-        parameters = []
-    for parameter in parameters:
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            words.append('[%s ...]' % parameter.name)
-        elif parameter.default is parameter.empty:
-            words.append(parameter.name.upper())
-        elif parameter.default in ('', None):
-            words.append('[%s]' % parameter.name)
-        else:
-            words.append('[%s=%s]' % (parameter.name, parameter.default))
-    return ' '.join(words)
+        return answer
