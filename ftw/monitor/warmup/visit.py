@@ -10,11 +10,13 @@ from ftw.monitor.instance import new_request
 from ftw.monitor.instance import publish
 from Products.CMFCore.interfaces import ISiteRoot
 from Products.CMFCore.Skinnable import SKINDATA
+from transaction.interfaces import ISynchronizer
 from zExceptions import NotFound
 from zope.component.hooks import getSite
 from zope.component.hooks import setSite
 from zope.globalrequest import getRequest
 from zope.globalrequest import setRequest
+from zope.interface import implementer
 from zope.publisher.skinnable import setDefaultSkin
 from zope.security.management import endInteraction
 from zope.security.management import newInteraction
@@ -115,30 +117,47 @@ def _doomed(transactions):
     """Whatever transaction *transactions* begins meanwhile is doomed.
 
     To doom the first one is not enough: every page begins its own, and a
-    performer may.
+    performer may. That of the caller, if nobody has ended it, is afterwards
+    what it was before.
     """
-    # The manager of a thread stands behind a proxy.
-    manager = getattr(transactions, 'manager', transactions)
-    if 'begin' in vars(manager):
-        # By an outer visit.
-        yield
-        return
-
-    def doom(make):
-        def make_doomed():
-            made = make()
-            if made.status == 'Active':
-                made.doom()
-            return made
-        return make_doomed
-
-    manager.begin = doom(manager.begin)
-    manager.get = doom(manager.get)
+    synchronizer = DoomingSynchronizer(transactions)
+    callers = transactions.get()
+    status = callers.status
+    _doom(callers)
+    # Kept by a weak reference only.
+    transactions.registerSynch(synchronizer)
     try:
         yield
     finally:
-        del manager.begin
-        del manager.get
+        transactions.unregisterSynch(synchronizer)
+        if transactions.get() is callers:
+            callers.status = status
+        else:
+            transactions.abort()
+
+
+@implementer(ISynchronizer)
+class DoomingSynchronizer(object):
+    """Dooms every new transaction of a transaction manager, also the one that
+    follows a commit or an abort without being begun."""
+
+    def __init__(self, transactions):
+        self._transactions = transactions
+
+    def newTransaction(self, transaction):
+        _doom(transaction)
+
+    def beforeCompletion(self, transaction):
+        """Nothing to do."""
+
+    def afterCompletion(self, transaction):
+        _doom(self._transactions.get())
+
+
+def _doom(transaction):
+    # One whose commit has failed cannot be committed anyhow, nor be doomed.
+    if transaction.status == 'Active':
+        transaction.doom()
 
 
 def _end_interaction():
