@@ -1,6 +1,37 @@
 from setuptools import setup
 import io
 import os
+import sys
+
+
+#: Plone 4.3: Zope 2.13 with ZServer, and zc.monitor for the protocol.
+PLONE_43 = {
+    # Beside other ftw.* packages, which are all of this style there.
+    'namespace_packages': ['ftw'],
+    'requirements': [
+        'psutil',
+        'zc.monitor',
+        'zc.ngi',
+        'ZODB3',
+        'Zope2',
+    ],
+    # ZODB3 has ZEO.
+    'tests': [],
+}
+
+#: Plone 6.2: Zope with WSGI.
+PLONE_62 = {
+    # A native namespace: no distribution has an ftw/__init__.py.
+    'namespace_packages': [],
+    'requirements': [
+        'psutil',
+        'ZODB',
+        'Zope[wsgi]',
+    ],
+    'tests': ['ZEO'],
+}
+
+WORLD = PLONE_43 if sys.version_info[0] == 2 else PLONE_62
 
 
 def read(name):
@@ -22,12 +53,15 @@ setup(
         'Development Status :: 4 - Beta',
         'Environment :: Web Environment',
         'Framework :: Plone',
+        'Framework :: Plone :: 4.3',
         'Framework :: Plone :: 6.2',
         'Framework :: Zope',
+        'Framework :: Zope :: 2',
         'Framework :: Zope :: 5',
         'Intended Audience :: System Administrators',
         'Operating System :: POSIX',
         'Programming Language :: Python',
+        'Programming Language :: Python :: 2.7',
         'Programming Language :: Python :: 3',
         'Programming Language :: Python :: 3.10',
         'Programming Language :: Python :: 3.11',
@@ -35,9 +69,7 @@ setup(
         'Programming Language :: Python :: 3.13',
         'Topic :: System :: Monitoring',
     ],
-    # No ftw/__init__.py: a native namespace package, which works beside
-    # native and pkgutil style ftw.* packages.
-    packages=[
+    packages=WORLD['namespace_packages'] + [
         'ftw.monitor',
         'ftw.monitor.checks',
         'ftw.monitor.commands',
@@ -45,26 +77,24 @@ setup(
         'ftw.monitor.server',
         'ftw.monitor.warmup',
     ],
+    namespace_packages=WORLD['namespace_packages'],
     package_data={'': ['*.zcml']},
     zip_safe=False,
-    python_requires='>=3.10',
-    install_requires=[
+    python_requires='>=2.7, !=3.0.*, !=3.1.*, !=3.2.*, !=3.3.*, !=3.4.*,'
+                    ' !=3.5.*, !=3.6.*, !=3.7.*, !=3.8.*, !=3.9.*',
+    install_requires=WORLD['requirements'] + [
         'Products.CMFCore',
-        'psutil',
-        'ZODB',
-        'Zope[wsgi]',
         'zope.component',
         'zope.globalrequest',
         'zope.interface',
         'zope.processlifetime',
     ],
     extras_require={
-        'tests': [
+        'tests': WORLD['tests'] + [
             'hypothesis',
             'plone.app.testing',
             'plone.testing',
             'Products.CMFPlone',
-            'ZEO',
             'zope.testrunner',
         ],
     },

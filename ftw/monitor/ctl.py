@@ -18,9 +18,11 @@ def ask(address, line):
 
     Raises ``OSError`` (``IOError`` on Python 2) if nobody answers.
     """
+    if not isinstance(line, bytes):
+        line = line.encode('utf-8')
     connection = address.connect(TIMEOUT)
     try:
-        connection.sendall(line.encode('utf-8') + b'\n')
+        connection.sendall(line + b'\n')
         parts = []
         while True:
             part = connection.recv(65536)
@@ -89,25 +91,20 @@ def run_for_instance(options, words, output, errors):
         errors.write('The monitor of this instance is turned off'
                      ' (FTW_MONITOR_ADDRESS=off).\n')
         return 1
+    # Late: it loads Zope's publisher, for which ftw-monitor has no use.
+    from ftw.monitor import instance
     try:
         candidates = addresses.monitor_addresses(
-            configured.address, http_addresses(options))
+            configured.address, instance.controlled_addresses(options))
     except ValueError as error:
         errors.write('Cannot read where the instance listens: %s\n' % error)
         return 1
     if not candidates:
         errors.write('%s does not say on which port the instance listens. Set'
                      ' FTW_MONITOR_ADDRESS in the <environment> of its'
-                     ' zope.conf.\n' % options.wsgi)
+                     ' zope.conf.\n' % instance.configuration_file(options))
         return 1
     return run(candidates, words, output, errors)
-
-
-def http_addresses(options):
-    """Where the instance that *options* describe serves HTTP."""
-    # Late: it loads Zope's publisher, for which ftw-monitor has no use.
-    from ftw.monitor.instance import configured_http_addresses
-    return configured_http_addresses(options.wsgi)
 
 
 class Parser(argparse.ArgumentParser):

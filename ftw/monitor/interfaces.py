@@ -1,5 +1,6 @@
 """What ftw.monitor promises to those who extend it."""
 
+from ftw.monitor.compat import PY2
 from zope.interface import Attribute
 from zope.interface import Interface
 
@@ -22,12 +23,20 @@ class IMonitorPlugin(Interface):
         ``MORE_MARKER`` to get the client's next lines as well, one call for
         each, or ``QUIT_MARKER`` to close the connection.
 
-        Raise ``CommandError`` for what the client did wrong; it becomes one
-        line ``Error: ...``. So does any other exception, which is also logged.
-
-        On Python 3 every call runs in a thread of its own, so it may block.
+        On Python 3, raise ``CommandError`` for what the client did wrong; it
+        becomes one line ``Error: ...``. So does any other exception, which is
+        also logged. Every call runs in a thread of its own, so it may block.
         A command that also provides ``IQuickCommand`` does not have one.
+
+        On Python 2 this is the interface of zc.monitor, which has one thread
+        for all clients and sends the traceback of an exception: neither block
+        nor raise.
         """
+
+
+if PY2:
+    # Plug-ins of packages that do not know us shall be found, too.
+    from zc.monitor.interfaces import IMonitorPlugin  # noqa: F401
 
 
 class IQuickCommand(Interface):

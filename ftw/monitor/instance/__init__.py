@@ -1,17 +1,20 @@
 """What this process is: its name, where it serves HTTP, its workers.
 
-This is one of the two places that know what serves the HTTP requests. So far
-it is waitress or another WSGI server (``wsgi``).
+This is one of the two places that know which world they are in: ``zserver``
+for Plone 4.3, ``wsgi`` for Plone 6.2, with the same functions each.
 """
 
 from App.config import getConfiguration
 from ftw.monitor.address import TCPAddress
-from ftw.monitor.instance import wsgi
-from ftw.monitor.instance.wsgi import new_request  # noqa: F401
-from ftw.monitor.instance.wsgi import publish  # noqa: F401
-from ftw.monitor.instance.wsgi import worker_threads  # noqa: F401
+from ftw.monitor.compat import PY2
 import os
 import psutil
+
+
+if PY2:
+    from ftw.monitor.instance import zserver as http_server
+else:
+    from ftw.monitor.instance import wsgi as http_server
 
 
 #: The maintenance instance of a deployment: for scripts, never for visitors.
@@ -25,6 +28,9 @@ class Instance(object):
     :ivar serves: True if it serves HTTP, False if it does not (a script, a
         debugger, a test), None if that cannot be told.
     :ivar server: what serves HTTP, for the log.
+
+    *configured_addresses* are those the configuration tells, None if it does
+    not tell any.
     """
 
     def __init__(self, name, serves, server, configured_addresses):
@@ -36,27 +42,20 @@ class Instance(object):
     def http_addresses(self):
         """Where this process serves HTTP: a list of addresses.
 
-        What the configuration says, or else where this process listens now.
-        Empty if it says nothing, and does not listen yet.
+        What the configuration says; if it says nothing, where this process
+        listens now, if it does so yet.
         """
-        return self._configured_addresses or listening_addresses()
+        if self._configured_addresses is None:
+            return listening_addresses()
+        return self._configured_addresses
 
 
 def current():
     """The ``Instance`` that this process is, while Zope starts it."""
     name = os.path.basename(
         os.path.normpath(getConfiguration().instancehome))
-    serves, server, addresses = wsgi.detect()
+    serves, server, addresses = http_server.detect()
     return Instance(name, serves, server, addresses)
-
-
-def configured_http_addresses(wsgi_ini):
-    """Where the instance with this configuration serves HTTP.
-
-    For ``bin/instance``, which only controls it. Raises ``ValueError`` with a
-    sentence that names the file and what is wrong with it.
-    """
-    return wsgi.configured_addresses('config:' + os.path.abspath(wsgi_ini))
 
 
 def listening_addresses():
@@ -70,3 +69,10 @@ def listening_addresses():
         (TCPAddress(*connection.laddr) for connection in connections('tcp')
          if connection.status == psutil.CONN_LISTEN),
         key=lambda address: (address.port, address.host))
+
+
+configuration_file = http_server.configuration_file
+controlled_addresses = http_server.controlled_addresses
+new_request = http_server.new_request
+publish = http_server.publish
+worker_threads = http_server.worker_threads

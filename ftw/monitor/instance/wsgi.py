@@ -2,6 +2,7 @@
 
 from ftw.monitor.address import TCPAddress
 from ftw.monitor.address import UnixAddress
+from ftw.monitor.instance.visitor import environ_of_visitor
 from io import BytesIO
 from paste.deploy.loadwsgi import loadcontext
 from paste.deploy.loadwsgi import SERVER
@@ -48,18 +49,18 @@ def detect():
         module = frame.f_globals.get('__name__') or ''
         if any(module == name or module.startswith(name + '.')
                for name in NOT_SERVING):
-            return False, module, []
+            return False, module, None
         if _is_serve_command(frame):
             command = frame.f_locals['self']
         frame = frame.f_back
     if command is None:
-        return None, os.path.basename(sys.argv[0] or sys.executable), []
+        return None, os.path.basename(sys.argv[0] or sys.executable), None
     spec = _server_spec(command)
     try:
         return True, spec, configured_addresses(
-            spec, command.options.server_name, command.get_options())
+            spec, command.options.server_name, command.get_options()) or None
     except ValueError as error:
-        return True, str(error), []
+        return True, str(error), None
 
 
 def _is_serve_command(frame):
@@ -74,6 +75,25 @@ def _server_spec(command):
     if HAS_SCHEME.match(spec):
         return spec
     return 'config:' + os.path.abspath(spec)
+
+
+def configuration_file(options):
+    """The file that says where an instance serves HTTP.
+
+    :param options: the ``ZopeCtlOptions`` of ``bin/instance``.
+    """
+    return options.wsgi
+
+
+def controlled_addresses(options):
+    """Where the instance that ``bin/instance`` controls serves HTTP.
+
+    :param options: the ``ZopeCtlOptions`` of ``bin/instance``.
+
+    Raises ``ValueError`` with a sentence that names the file and what is
+    wrong with it.
+    """
+    return configured_addresses('config:' + os.path.abspath(options.wsgi))
 
 
 def configured_addresses(spec, server_name=None, variables=None):
@@ -123,25 +143,9 @@ def worker_threads():
 
 
 def new_request(path):
-    """The request of an anonymous visitor who comes for *path*.
-
-    Its host is a name, since plone.app.theming switches itself off for
-    127.0.0.1.
-    """
-    environ = {
-        'HTTP_ACCEPT': 'text/html',
-        'HTTP_HOST': 'localhost',
-        'HTTP_USER_AGENT': 'ftw.monitor',
-        'PATH_INFO': path,
-        'QUERY_STRING': '',
-        'REMOTE_ADDR': '127.0.0.1',
-        'REQUEST_METHOD': 'GET',
-        'SCRIPT_NAME': '',
-        'SERVER_NAME': 'localhost',
-        'SERVER_PORT': '80',
-        'SERVER_PROTOCOL': 'HTTP/1.1',
-        'wsgi.url_scheme': 'http',
-    }
+    """The request of an anonymous visitor who comes for *path*."""
+    environ = environ_of_visitor(path)
+    environ['wsgi.url_scheme'] = 'http'
     response = WSGIResponse(stdout=BytesIO(), stderr=BytesIO())
     return WSGIRequest(BytesIO(), environ, response)
 

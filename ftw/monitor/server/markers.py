@@ -1,5 +1,7 @@
 """What a command may return to say how the conversation goes on."""
 
+from ftw.monitor.compat import PY2
+
 
 class _Marker(object):
 
@@ -10,11 +12,17 @@ class _Marker(object):
         return self._name
 
 
-#: The client's next lines go to the same command, one call for each.
-MORE_MARKER = _Marker('MORE_MARKER')
+if PY2:
+    # Whoever serves there has to recognize them.
+    from zc.monitor import INTERACTIVE_MARKER  # noqa: F401
+    from zc.monitor import MORE_MARKER  # noqa: F401
+    from zc.monitor import QUIT_MARKER  # noqa: F401
+else:
+    #: The client's next lines go to the same command, one call for each.
+    MORE_MARKER = _Marker('MORE_MARKER')
 
-#: Close the connection.
-QUIT_MARKER = _Marker('QUIT_MARKER')
+    #: Close the connection.
+    QUIT_MARKER = _Marker('QUIT_MARKER')
 
-#: Keep the connection open for further commands, until ``quit``.
-INTERACTIVE_MARKER = _Marker('INTERACTIVE_MARKER')
+    #: Keep the connection open for further commands, until ``quit``.
+    INTERACTIVE_MARKER = _Marker('INTERACTIVE_MARKER')

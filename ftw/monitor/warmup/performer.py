@@ -7,6 +7,7 @@ from ftw.monitor.interfaces import IWarmupPerformer
 from ftw.monitor.warmup import btrees
 from ftw.monitor.warmup.visit import BROKEN_SITE
 from ftw.monitor.warmup.visit import render
+from ftw.monitor.wording import describe
 from persistent import Persistent
 from Products.CMFCore.utils import getToolByName
 from transaction.interfaces import TransientError
@@ -68,8 +69,7 @@ class DefaultWarmupPerformer(object):
         try:
             self._load_catalog()
         except BROKEN_SITE as error:
-            self.warn('the catalog cannot be loaded: %s: %s' % (
-                type(error).__name__, error))
+            self.warn('the catalog cannot be loaded: ' + describe(error))
 
     def _load_catalog(self):
         catalog = getToolByName(self.context, 'portal_catalog')._catalog
@@ -100,7 +100,9 @@ class DefaultWarmupPerformer(object):
             portal_type = fti.getId()
             try:
                 schema = SCHEMA_CACHE.get(portal_type)
-                SCHEMA_CACHE.behavior_schema_interfaces(portal_type)
+                if hasattr(SCHEMA_CACHE, 'behavior_schema_interfaces'):
+                    # The plone.dexterity of Plone 4.3 does not cache these.
+                    SCHEMA_CACHE.behavior_schema_interfaces(portal_type)
                 SCHEMA_CACHE.subtypes(portal_type)
             except TransientError:
                 raise
@@ -108,9 +110,8 @@ class DefaultWarmupPerformer(object):
                 # A type of a product that is gone raises whatever it likes,
                 # up to RecursionError.
                 self._raise_if_disconnected()
-                self.warn('the schema of portal type %r cannot be loaded:'
-                          ' %s: %s' % (portal_type, type(error).__name__,
-                                       error))
+                self.warn('the schema of portal type %r cannot be loaded: %s'
+                          % (portal_type, describe(error)))
                 continue
             if schema is None:
                 self.warn('the schema of portal type %r cannot be loaded:'
@@ -151,8 +152,7 @@ class DefaultWarmupPerformer(object):
         except Exception as error:
             self._raise_if_disconnected()
             LOG.warning('Warmup: %s failed.', url, exc_info=True)
-            self.warn('page /%s failed with %s: %s' % (
-                path, type(error).__name__, error))
+            self.warn('page /%s failed with %s' % (path, describe(error)))
             return
         self._raise_if_disconnected()
         if status >= 500 or status == 404:

@@ -5,6 +5,7 @@ from ftw.monitor import instance
 from ftw.monitor.interfaces import IWarmupPerformer
 from ftw.monitor.warmup.visit import BROKEN_SITE
 from ftw.monitor.warmup.visit import visit
+from ftw.monitor.wording import describe
 from OFS.interfaces import IFolder
 from Products.CMFCore.interfaces import ISiteRoot
 from transaction import TransactionManager
@@ -27,7 +28,8 @@ def find_sites(container):
     paths = []
     for item in container.objectValues():
         try:
-            item._p_activate()
+            # The Control_Panel of Plone 4.3 has items that are not stored.
+            getattr(item, '_p_activate', _nothing)()
         except POSKeyError:
             LOG.warning('Warmup: %s/%s cannot be loaded.',
                         '/'.join(container.getPhysicalPath()), item.getId(),
@@ -38,6 +40,10 @@ def find_sites(container):
         elif IFolder.providedBy(item) and not _is_user_folder(item):
             paths.extend(find_sites(item))
     return paths
+
+
+def _nothing():
+    pass
 
 
 def _is_user_folder(item):
@@ -116,8 +122,8 @@ def perform(app, path, worker, lifecycle):
     except BROKEN_SITE as error:
         if visited or app.unrestrictedTraverse(path, None) is None:
             raise
-        lifecycle.warn_of_warmup('%s cannot be visited: %s: %s' % (
-            path, type(error).__name__, error))
+        lifecycle.warn_of_warmup('%s cannot be visited: %s' % (
+            path, describe(error)))
 
 
 def _call_performer(site, request, path, worker, lifecycle):
@@ -135,7 +141,6 @@ def _call_performer(site, request, path, worker, lifecycle):
     except Exception as error:
         LOG.exception('Warmup: %s failed for %s, worker %d.',
                       name, path, worker)
-        raise WarmupFailed('%s for %s: %s: %s' % (
-            name, path, type(error).__name__, error))
+        raise WarmupFailed('%s for %s: %s' % (name, path, describe(error)))
     finally:
         lifecycle.warmup_performer_runs(None)
