@@ -1,9 +1,10 @@
 #!/bin/sh
-# create_venv.sh: make the virtualenv .venv, of the Python that the variable
-# PYTHON names, or else of the first suitable one.
+# create_venv.sh FOLDER: make a virtualenv there, of the Python that the
+# variable PYTHON names, or else of the first suitable one.
 set -eu
 
 here=$(dirname "$0")
+folder=$1
 
 suitable() {
     # Zope 6.3 needs 3.11; there are no wheels for 3.14 among the pins.
@@ -33,5 +34,5 @@ version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 "$python" -c 'import ensurepip, venv' 2>/dev/null ||
     sh "$here/apt.sh" "python$version-venv"
 
-echo "==> creating a virtualenv of Python $version in .venv"
-sh "$here/quietly.sh" "$python" -m venv --clear .venv
+echo "==> creating a virtualenv of Python $version in $folder"
+sh "$here/quietly.sh" "$python" -m venv --clear "$folder"

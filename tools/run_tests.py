@@ -11,15 +11,15 @@ import sys
 
 #: "Ran" ends each layer, "Total" the whole run if there were several layers.
 SUMMARY = re.compile(
-    rb'^(?:  Ran|Total:) (\d+) tests(?: with|,) (\d+) failures, (\d+) errors'
-    rb'(?:,| and) (\d+) skipped', re.MULTILINE)
-COLORS = re.compile(rb'\x1b\[[0-9;]*m')
+    br'^(?:  Ran|Total:) (\d+) tests(?: with|,) (\d+) failures, (\d+) errors'
+    br'(?:,| and) (\d+) skipped', re.MULTILINE)
+COLORS = re.compile(br'\x1b\[[0-9;]*m')
 
 
 def main(arguments):
     runner = os.path.join(os.path.dirname(sys.executable), 'zope-testrunner')
     process = subprocess.Popen([runner] + arguments, stdout=subprocess.PIPE)
-    output = copy(process.stdout, sys.stdout.buffer)
+    output = copy(process.stdout, getattr(sys.stdout, 'buffer', sys.stdout))
     status = process.wait()
     passed, failed = count(output)
     if status and not failed:

@@ -1,10 +1,15 @@
-"""Start bin/instance and wait until its monitor says OK: ``make start``."""
+"""Start an instance and wait until its monitor says OK: ``make start``.
+
+``python tools/start.py [FOLDER]``, from the root of the repository, with the
+Python of the instance, 2.7 or 3. FOLDER is where buildout has built it.
+"""
 
 from ftw.monitor.address import AddressTaken
+from ftw.monitor.address import parse
 from ftw.monitor.address import PORT_OFFSET
 from ftw.monitor.address import TCPAddress
 from ftw.monitor.ctl import ask
-import configparser
+import errno
 import os
 import psutil
 import re
@@ -13,9 +18,20 @@ import sys
 import time
 
 
-WSGI_INI = 'parts/instance/etc/wsgi.ini'
-LOG = 'var/log/instance.log'
+FOLDER = sys.argv[1] if len(sys.argv) > 1 else ''
+INSTANCE = os.path.join(FOLDER, 'bin/instance')
+BUILDOUT = os.path.join(FOLDER, 'buildout.cfg')
+INSTALLED = os.path.join(FOLDER, '.installed.cfg')
+LOG = os.path.join(FOLDER, 'var/log/instance.log')
 LOG_LINES = 25
+
+#: The command: Zope 2.13 refuses to run as root.
+CTL = (INSTANCE,)
+if sys.version_info[0] == 2:
+    CTL = ('sh', 'tools/unprivileged.sh') + CTL
+
+#: What the targets of the Makefile end with: make start, make start-plone43.
+SUFFIX = '-' + FOLDER if FOLDER else ''
 
 #: Seconds to wait for the process, for OK, and between two questions.
 START_TIMEOUT = 20
@@ -27,6 +43,10 @@ REFUSED = 'refused'
 #: What an instance says that is on its way to OK.
 BOOTING = (REFUSED, 'Instance is booting', 'Warmup in progress')
 
+# Python 2 has no monotonic clock, and writes bytes to stdout.
+now = getattr(time, 'monotonic', time.time)
+stdout = getattr(sys.stdout, 'buffer', sys.stdout)
+
 
 def main():
     http = http_address()
@@ -35,34 +55,34 @@ def main():
     if pid is None:
         check_free(http, monitor)
         say('==> creating a Plone site, if there is none')
-        quietly('bin/instance', 'run', 'tools/create_site.py')
+        quietly(*CTL + ('run', 'tools/create_site.py'))
         say('==> starting Plone on {}'.format(http))
-        begun = time.monotonic()
-        logged = os.path.getsize(LOG)
-        start()
-        pid = running()
-        verdict = follow(
-            monitor, pid, begun, lambda verdict: verdict == OK)
+        logged = os.path.getsize(LOG) if os.path.exists(LOG) else 0
+        process = Started()
+        verdict = follow(monitor, process, lambda verdict: verdict == OK)
         if verdict != OK:
-            give_up(pid, logged)
+            give_up(process, logged)
+        process.wait()
     else:
         say('Plone is running already, process %d.' % pid)
-        follow(monitor, pid, time.monotonic(),
-               lambda verdict: verdict not in BOOTING)
-    say(WHAT_NEXT.format(http=http, monitor=monitor))
+        follow(monitor, Running(pid), lambda verdict: verdict not in BOOTING)
+    say(WHAT_NEXT.format(http=http, monitor=monitor, instance=INSTANCE,
+                         suffix=SUFFIX))
 
 
 WHAT_NEXT = """
 The site: http://{http}/Plone  (admin:admin)
 Next:
   echo health_check | nc -N {monitor.host} {monitor.port}
-  bin/instance monitor help
-  make stop"""
+  {instance} monitor help
+  make stop{suffix}"""
 
 
 def say(line):
-    sys.stdout.write(line + '\n')
-    sys.stdout.flush()
+    if not isinstance(line, bytes):
+        line = line.encode('utf-8')
+    stdout.write(line + b'\n')
+    stdout.flush()
 
 
 def quietly(*command):
@@ -73,29 +93,59 @@ def quietly(*command):
 
 
 def http_address():
-    """Where the instance serves, according to what buildout wrote."""
-    parser = configparser.RawConfigParser()
-    with open(WSGI_INI) as ini:
-        parser.read_file(ini)
-    host, port = parser.get('server:main', 'fast-listen').rsplit(':', 1)
-    return TCPAddress(host, int(port))
+    """Where the instance serves, according to what buildout has built."""
+    with open(INSTALLED) as installed:
+        found = re.search(
+            '^http-address = (.*)$', installed.read(), re.MULTILINE)
+    address = parse(found.group(1))
+    # A mere port is one on all addresses.
+    return TCPAddress(address.host or '0.0.0.0', address.port)
 
 
 def running():
     """The process id of the instance, or None."""
-    status = subprocess.check_output(['bin/instance', 'status'], text=True)
-    found = re.search(r'program running; pid=(\d+)', status)
+    status = subprocess.check_output(CTL + ('status',))
+    found = re.search(br'program running; pid=(\d+)', status)
     return int(found.group(1)) if found else None
 
 
-def start():
-    try:
-        subprocess.run(
-            ['bin/instance', 'start'], stdout=subprocess.DEVNULL,
-            timeout=START_TIMEOUT)
-    except subprocess.TimeoutExpired:
-        # It waits, maybe for ever, to see a process that ends at once.
-        pass
+class Running(object):
+    """The process of the instance."""
+
+    def __init__(self, pid):
+        self.pid = pid
+
+    def alive(self):
+        return self.pid is not None and psutil.pid_exists(self.pid)
+
+
+class Started(Running):
+    """The process of the instance, which is just being started."""
+
+    def __init__(self):
+        super(Started, self).__init__(None)
+        self._control = subprocess.Popen(
+            CTL + ('start',), stdout=subprocess.PIPE)
+        self._deadline = now() + START_TIMEOUT
+
+    def alive(self):
+        if self._control is None:
+            return super(Started, self).alive()
+        if self._control.poll() is None:
+            if now() > self._deadline:
+                # It waits, maybe for ever, to see a process that ends at once.
+                self._control.kill()
+            return True
+        found = re.search(br'pid=(\d+)', self._control.stdout.read())
+        self._control = None
+        self.pid = int(found.group(1)) if found else running()
+        return super(Started, self).alive()
+
+    def wait(self):
+        """Until bin/instance has seen that it runs, which is soon."""
+        while self._control is not None:
+            self.alive()
+            time.sleep(INTERVAL)
 
 
 def check_free(*addresses):
@@ -106,7 +156,7 @@ def check_free(*addresses):
                 listening.close()
         except AddressTaken:
             sys.exit('%s is taken by %s. Stop that, or change http-address in'
-                     ' development.cfg.' % (address, owner(address.port)))
+                     ' %s.' % (address, owner(address.port), BUILDOUT))
 
 
 def owner(port):
@@ -119,55 +169,55 @@ def owner(port):
     return 'another process'
 
 
-def follow(monitor, pid, begun, enough):
+def follow(monitor, process, enough):
     """Show what the monitor says, each time it changes; return the last.
 
     Ends when that is *enough*, when the process is gone, or after PATIENCE.
     """
     shown = None
+    begun = now()
     while True:
+        alive = process.alive()
         verdict = ask_verdict(monitor)
-        seconds = time.monotonic() - begun
+        seconds = now() - begun
         if verdict != shown:
             say('%8.1f s  %s' % (seconds, verdict))
             shown = verdict
-        if enough(verdict) or seconds > PATIENCE or not alive(pid):
+        if enough(verdict) or seconds > PATIENCE or not alive:
             return verdict
         time.sleep(INTERVAL)
 
 
-def alive(pid):
-    return pid is not None and psutil.pid_exists(pid)
-
-
 def ask_verdict(monitor):
     try:
-        return ask(monitor, 'health_check').decode().strip()
-    except ConnectionRefusedError:
-        return REFUSED
-    except OSError as error:
+        return ask(monitor, 'health_check').decode('utf-8').strip()
+    except EnvironmentError as error:
+        if error.errno == errno.ECONNREFUSED:
+            return REFUSED
         return str(error)
 
 
-def give_up(pid, logged):
+def give_up(process, logged):
     """Exit, with the end of what is in the log since *logged*, an offset."""
-    with open(LOG, errors='replace') as log:
+    with open(LOG, 'rb') as log:
         log.seek(logged)
         lines = log.readlines()[-LOG_LINES:]
-    say('\nThe end of %s:' % LOG)
+    if lines:
+        say('\nThe end of %s:' % LOG)
     for line in lines:
-        say('  ' + line.rstrip())
-    if alive(pid):
-        sys.exit('Plone runs, but was not OK within %d s. "make stop" stops'
-                 ' it.' % PATIENCE)
+        say(b'  ' + line.rstrip())
+    if process.alive():
+        sys.exit('Plone runs, but was not OK within %d s. "make stop%s" stops'
+                 ' it.' % (PATIENCE, SUFFIX))
     # Or the daemon would start it over and over.
-    quietly('bin/instance', 'stop')
-    sys.exit('Plone ended by itself. "bin/instance fg" shows more.')
+    quietly('sh', 'tools/stop.sh', FOLDER)
+    sys.exit('Plone ended by itself. "%s" shows more.'
+             % ' '.join(CTL + ('fg',)))
 
 
 if __name__ == '__main__':
     try:
         main()
     except KeyboardInterrupt:
-        sys.exit('\nLeft alone. "make start" looks at it again, "make stop"'
-                 ' stops it.')
+        sys.exit('\nLeft alone. "make start%s" looks at it again, "make'
+                 ' stop%s" stops it.' % (SUFFIX, SUFFIX))
