@@ -1,4 +1,4 @@
-"""What ftw.monitor logs while a test runs."""
+"""What is logged while a test runs."""
 
 import logging
 
@@ -17,10 +17,11 @@ class RecordedLog(logging.Handler):
         self.messages.append((record.levelname, record.getMessage()))
 
     @classmethod
-    def installed(cls, test, level=None):
-        """A new one, until *test* is over; from *level* on, if given."""
+    def installed(cls, test, level=None, name='ftw.monitor'):
+        """A new one for the logger *name*, until *test* is over; from *level*
+        on, if given."""
         log = cls()
-        logger = logging.getLogger('ftw.monitor')
+        logger = logging.getLogger(name)
         logger.addHandler(log)
         test.addCleanup(logger.removeHandler, log)
         test.addCleanup(setattr, logger, 'propagate', logger.propagate)

@@ -6,6 +6,7 @@ from ftw.monitor.address import OFF
 from ftw.monitor.address import parse
 from ftw.monitor.address import TCPAddress
 from ftw.monitor.address import UnixAddress
+from tests.loopback import has_ipv6
 import errno
 import os
 import shutil
@@ -18,14 +19,6 @@ def free_port(family=socket.AF_INET, host='127.0.0.1'):
     with closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
         probe.bind((host, 0))
         return probe.getsockname()[1]
-
-
-def has_ipv6():
-    try:
-        free_port(socket.AF_INET6, '::1')
-    except (IOError, OSError):
-        return False
-    return True
 
 
 class TestWritingAnAddress(unittest.TestCase):

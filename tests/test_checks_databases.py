@@ -118,14 +118,15 @@ class TestTheDatabases(unittest.TestCase):
         self.databases.monitor_activity()
         for _, database in self.databases.items():
             connection = database.open(transaction.TransactionManager())
+            # ZODB 5 made the root object in this one, ZODB 3 did not.
+            connection.getTransferCounts(True)
             connection.root()['x'] = PersistentMapping()
             connection.transaction_manager.commit()
             connection.close()
             counted = database.getActivityMonitor().getActivityAnalysis(
                 divisions=1)[0]
             self.assertEqual(counted['connections'], 1)
-            # With those of the connection that made the root object.
-            self.assertEqual(counted['stores'], 3)
+            self.assertEqual(counted['stores'], 2)
 
     def test_an_activity_monitor_that_is_there_is_kept(self):
         own = ActivityMonitor()

@@ -128,6 +128,9 @@ class CommandCase(unittest.TestCase):
     def store(self, database, count):
         """Store *count* new objects, and the root object again."""
         connection = database.open(TransactionManager())
+        # ZODB 5 made the root object in this connection, ZODB 3 did not.
+        connection.root()._p_activate()
+        connection.getTransferCounts(True)
         for number in range(count):
             connection.root()[number] = PersistentMapping()
         connection.transaction_manager.commit()
@@ -274,14 +277,13 @@ class TestDBInfo(CommandCase):
         database = self.open('other', MappingStorage())
         getUtility(IDatabases).monitor_activity()
         self.store(database, 3)
-        # The root object was stored when the database was made, and now.
-        self.assertEqual(self.numbers('other')[:3], [0, 5, 1])
+        self.assertEqual(self.numbers('other')[:3], [0, 4, 1])
         connection = database.open(TransactionManager())
         connection.cacheMinimize()
         for mapping in connection.root().values():
             len(mapping)
         connection.close()
-        self.assertEqual(self.numbers('other')[:3], [4, 5, 2])
+        self.assertEqual(self.numbers('other')[:3], [4, 4, 2])
 
     def test_only_of_the_last_seconds(self):
         database = self.open('other', MappingStorage())
@@ -291,8 +293,8 @@ class TestDBInfo(CommandCase):
         # Ten seconds ago.
         log[:] = [(entry[0] - 10,) + tuple(entry[1:]) for entry in log]
         self.assertEqual(self.numbers('other', '5')[:3], [0, 0, 0])
-        self.assertEqual(self.numbers('other', '1000')[:3], [0, 5, 1])
-        self.assertEqual(self.numbers('other')[:3], [0, 5, 1])
+        self.assertEqual(self.numbers('other', '1000')[:3], [0, 4, 1])
+        self.assertEqual(self.numbers('other')[:3], [0, 4, 1])
 
     def test_objects_in_the_caches(self):
         database = self.open('other', MappingStorage())
@@ -498,7 +500,7 @@ class TestPerfMetrics(CommandCase):
         self.assertEqual(metrics['cache'],
                          {'size': 4, 'ngsize': 4, 'max_size': 123})
         self.assertEqual(metrics['db'], {
-            'loads': 0, 'stores': 5, 'connections': 1, 'conflicts': 0,
+            'loads': 0, 'stores': 4, 'connections': 1, 'conflicts': 0,
             'unresolved_conflicts': 0, 'total_objs': 4,
             'size_in_bytes': os.path.getsize(
                 os.path.join(self.directory, 'file.fs'))})
@@ -509,7 +511,7 @@ class TestPerfMetrics(CommandCase):
         self.store(database, 3)
         log = database.getActivityMonitor().log
         log[:] = [(entry[0] - 10,) + tuple(entry[1:]) for entry in log]
-        self.assertEqual(self.metrics('file')['db']['stores'], 5)
+        self.assertEqual(self.metrics('file')['db']['stores'], 4)
         self.assertEqual(self.metrics('file', '5')['db']['stores'], 0)
 
     def test_conflicts(self):

@@ -2,6 +2,10 @@
 from ftw.monitor import ctl
 from ftw.monitor.address import TCPAddress
 from ftw.monitor.address import UnixAddress
+from ftw.monitor.compat import PY2
+from ftw.monitor.instance import configuration_file
+from tests.instance_options import DummyOptions
+from tests.worlds import only_with_wsgi
 import io
 import os
 import shutil
@@ -13,6 +17,10 @@ import unittest
 
 
 PATIENCE = 30
+
+#: As ``sys.stdout`` and ``sys.stderr`` are: for ``str``.
+Terminal = io.BytesIO if PY2 else (
+    lambda: io.TextIOWrapper(io.BytesIO(), encoding='ascii'))
 
 
 class DummyMonitor(threading.Thread):
@@ -56,20 +64,6 @@ class DummyMonitor(threading.Thread):
         self.listening.close()
 
 
-class DummyConfigRoot(object):
-
-    def __init__(self, environment):
-        self.environment = environment
-
-
-class DummyOptions(object):
-    """The options of ``bin/instance``, as far as they matter."""
-
-    def __init__(self, wsgi, environment=None):
-        self.wsgi = wsgi
-        self.configroot = DummyConfigRoot(environment)
-
-
 class DummyCommand(object):
     """The ``ZopeCmd`` of ``bin/instance``."""
 
@@ -84,8 +78,8 @@ class CtlCase(unittest.TestCase):
     def setUp(self):
         self.directory = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.directory)
-        self.output = io.TextIOWrapper(io.BytesIO(), encoding='ascii')
-        self.errors = io.StringIO()
+        self.output = Terminal()
+        self.errors = Terminal()
         for name in list(os.environ):
             if name.startswith('FTW_MONITOR_'):
                 self.addCleanup(
@@ -106,11 +100,15 @@ class CtlCase(unittest.TestCase):
         return address
 
     def written(self):
-        self.output.flush()
-        return self.output.buffer.getvalue()
+        return content(self.output)
 
     def printed(self):
-        return self.errors.getvalue()
+        return str(content(self.errors).decode('ascii'))
+
+
+def content(terminal):
+    terminal.flush()
+    return getattr(terminal, 'buffer', terminal).getvalue()
 
 
 class TestAsking(CtlCase):
@@ -124,8 +122,10 @@ class TestAsking(CtlCase):
 
     def test_words_that_are_not_ascii(self):
         monitor = self.monitor(b'x')
-        ctl.ask(monitor.address, u'dbinfo \xe4')
-        self.assertEqual(monitor.asked, [b'dbinfo \xc3\xa4\n'])
+        # In Python 2 the words of a shell are bytes.
+        for line in (u'dbinfo \xe4', 'dbinfo ä'):
+            ctl.ask(monitor.address, line)
+            self.assertEqual(monitor.asked.pop(), b'dbinfo \xc3\xa4\n')
 
     def test_a_unix_socket(self):
         monitor = self.monitor(b'OK\n', address=UnixAddress(
@@ -208,7 +208,7 @@ class TestRunning(CtlCase):
         path = os.path.join(self.directory, 'monitor')
         for address in (UnixAddress(path), None):
             monitor = self.monitor(address=address)
-            self.errors = io.StringIO()
+            self.errors = Terminal()
             self.assertEqual(self.run_at([monitor.address], 'help'), 1)
             self.assertEqual(
                 self.printed(),
@@ -218,20 +218,17 @@ class TestRunning(CtlCase):
 
 class TestOfAnInstance(CtlCase):
 
-    def options(self, environment=None, server='host = 127.0.0.1'):
-        path = os.path.join(self.directory, 'wsgi.ini')
-        with open(path, 'w') as ini:
-            ini.write('[server:main]\nuse = egg:waitress#main\n%s\n' % server)
-        return DummyOptions(path, environment)
+    def options(self, environment=None, http='127.0.0.1:8080'):
+        return DummyOptions(self.directory, http, environment)
 
     def ask(self, options, *words):
         return ctl.run_for_instance(
             options, list(words), self.output, self.errors)
 
-    def test_80_above_the_port_in_wsgi_ini(self):
+    def test_80_above_the_port_that_serves_http(self):
         monitor = self.monitor(b'OK\n')
-        options = self.options(server='listen = 127.0.0.1:%d' % (
-            monitor.address.port - 80))
+        options = self.options(
+            http='127.0.0.1:%d' % (monitor.address.port - 80))
         self.assertEqual(self.ask(options, 'health_check'), 0)
         self.assertEqual(self.written(), b'OK\n')
         self.assertEqual(monitor.asked, [b'health_check\n'])
@@ -255,17 +252,16 @@ class TestOfAnInstance(CtlCase):
         self.addCleanup(os.environ.pop, 'FTW_MONITOR_ADDRESS')
         self.assertEqual(self.ask(self.options({}), 'health_check'), 0)
 
-    def test_at_a_mere_port_of_the_host_in_wsgi_ini(self):
+    def test_at_a_mere_port_of_the_host_that_serves_http(self):
         monitor = self.monitor(b'OK\n')
         options = self.options(
             {'FTW_MONITOR_ADDRESS': str(monitor.address.port)},
-            'listen = *:8080')
+            '0.0.0.0:8080')
         self.assertEqual(self.ask(options, 'health_check'), 0)
 
     def test_nobody_there(self):
         address = self.nobody()
-        options = self.options(server='listen = 127.0.0.1:%d' % (
-            address.port - 80))
+        options = self.options(http='127.0.0.1:%d' % (address.port - 80))
         self.assertEqual(self.ask(options, 'health_check'), 1)
         self.assertIn(str(address), self.printed())
 
@@ -280,28 +276,30 @@ class TestOfAnInstance(CtlCase):
         monitor = self.monitor(b'OK\n')
         options = self.options(
             {'FTW_MONITOR_ADDRESS': 'nonsense'},
-            'listen = 127.0.0.1:%d' % (monitor.address.port - 80))
+            '127.0.0.1:%d' % (monitor.address.port - 80))
         self.assertEqual(self.ask(options, 'health_check'), 0)
         self.assertIn("FTW_MONITOR_ADDRESS is ignored: 'nonsense' is not",
                       self.printed())
         self.assertEqual(self.printed().count('\n'), 1)
 
+    @only_with_wsgi
     def test_a_wsgi_ini_that_cannot_be_read(self):
-        options = DummyOptions(os.path.join(self.directory, 'none.ini'))
+        options = self.options()
+        os.unlink(options.wsgi)
         self.assertEqual(self.ask(options, 'health_check'), 1)
         self.assertTrue(self.printed().startswith(
             'Cannot read where the instance listens: '))
         self.assertIn(options.wsgi, self.printed())
         self.assertEqual(self.printed().count('\n'), 1)
 
-    def test_a_wsgi_ini_without_a_port(self):
-        options = self.options(server='unix_socket = /run/http')
+    def test_a_configuration_without_a_port(self):
+        options = self.options(http=None)
         self.assertEqual(self.ask(options, 'health_check'), 1)
         self.assertEqual(
             self.printed(),
             '%s does not say on which port the instance listens. Set'
             ' FTW_MONITOR_ADDRESS in the <environment> of its zope.conf.\n'
-            % options.wsgi)
+            % configuration_file(options))
 
     def test_the_control_command(self):
         monitor = self.monitor(b'1 2\n')

@@ -1,13 +1,9 @@
 """The guides, as a reader's browser gets them."""
 
 from docutils.core import publish_string
-from ftw.monitor.interfaces import IMonitorPlugin
-from ftw.monitor.server.protocol import Conversation
+from ftw.monitor.server.call import call
 from tests.examples import example
 from tests.functional.processes import REPOSITORY
-from zope.component import provideUtility
-from zope.component.testing import setUp
-from zope.component.testing import tearDown
 import glob
 import io
 import os
@@ -29,20 +25,13 @@ class TestDocs(unittest.TestCase):
             self.assertEqual('', warnings.getvalue())
 
     def test_the_command_in_the_guide_works(self):
-        setUp()
-        self.addCleanup(tearDown)
         module = {}
         exec(example('from ftw.monitor.interfaces import CommandError',
                      'docs/commands.rst'), module)
-        provideUtility(module['greet'], IMonitorPlugin, 'greet')
-        self.assertEqual(b'Hello, Jim!\nHello, Jim!\n', say(b'greet Jim 2\n'))
+        greet = module['greet']
+        self.assertEqual((b'Hello, Jim!\nHello, Jim!\n', None),
+                         call('greet', greet, ['Jim', '2']))
         self.assertEqual(
-            b"Error: 'x' is not a number. Usage: greet NAME [times=1]\n",
-            say(b'greet Jim x\n'))
-
-
-def say(line):
-    """The monitor's answer to *line*."""
-    conversation = Conversation()
-    conversation.feed(line)
-    return conversation.next_call().run()
+            (b"Error: 'x' is not a number. Usage: greet NAME [times=1]\n",
+             None),
+            call('greet', greet, ['Jim', 'x']))

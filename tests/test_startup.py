@@ -8,6 +8,7 @@ from ftw.monitor.interfaces import IDatabases
 from ftw.monitor.startup import start_monitor
 from tests.recorded_log import RecordedLog
 from tests.testing import MONITOR_INTEGRATION_TESTING
+from tests.worlds import only_if_scripts_start
 from zope.component import getGlobalSiteManager
 from zope.component import queryUtility
 from zope.event import notify
@@ -88,10 +89,12 @@ class TestStartMonitor(unittest.TestCase):
         self.assertFalse(self.lifecycle.warmup_wanted)
         self.assertEqual([], self.log.messages)
 
+    @only_if_scripts_start
     def test_a_test_runner_starts_nothing(self):
         start_monitor(ProcessStarting())
         self.assertNothingStarted()
 
+    @only_if_scripts_start
     def test_a_test_runner_starts_nothing_whatever_is_set(self):
         self.set(ADDRESS='127.0.0.1:1', AUTOWARMUP='on')
         start_monitor(ProcessStarting())

@@ -267,14 +267,17 @@ class TestFailure(ViewTestCase):
         self.ask('/@@warmup')
         self.assertWarmed('/plone')
 
-
     def test_a_performer_that_ends_its_thread_leaves_none_in_progress(self):
 
         def interrupt(site, request):
             raise Interruption()
 
         self.actions.append(interrupt)
-        self.assertRaises(Interruption, self.ask, '/@@warmup')
+        try:
+            self.ask('/@@warmup')
+        except Interruption:
+            # The publisher of Plone 4.3 makes a page even of this.
+            pass
         self.assertEqual((False, False), self.lifecycle.warmup_state())
         self.assertEqual(
             'Warmup failed: it was interrupted', self.lifecycle.verdict())

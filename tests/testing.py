@@ -12,12 +12,22 @@ from zope.component import provideUtility
 import ftw.monitor
 
 
+try:
+    import plone.app.dexterity as dexterity
+except ImportError:
+    # Plone 4.3 may be without Dexterity.
+    dexterity = None
+
+
 class MonitorFixture(PloneSandboxLayer):
-    """Plone with the ZCML of ftw.monitor."""
+    """Plone with Dexterity and the ZCML of ftw.monitor."""
 
     defaultBases = (PLONE_FIXTURE,)
 
     def setUpZope(self, app, configurationContext):
+        if dexterity is not None:
+            # In Plone 4.3 it is an add-on.
+            self.loadZCML(package=dexterity)
         self.loadZCML(package=ftw.monitor)
 
 

@@ -1,9 +1,12 @@
 """What the tests of the warm-up have in common."""
 
+from App.config import getConfiguration
+from ftw.monitor.compat import PY2
 from ftw.monitor.interfaces import IWarmupPerformer
 from OFS.Folder import Folder
 from Products.CMFCore.interfaces import ISiteRoot
 from Products.Five.browser import BrowserView
+from tests.patch import patch
 from tests.testing import MONITOR_FUNCTIONAL_TESTING
 from transaction import TransactionManager
 from zope.component import getGlobalSiteManager
@@ -72,7 +75,10 @@ class WarmupCase(unittest.TestCase):
         return self.open().root()['Application'].plone.title
 
     def start_workers(self, count):
-        """Threads as waitress has them."""
+        """So many workers, as far as ZServer or waitress let it be seen."""
+        if PY2:
+            patch(self, getConfiguration(), 'zserver_threads', count)
+            return
         ended = threading.Event()
         for number in range(count):
             thread = threading.Thread(

@@ -4,6 +4,13 @@ All of them listen on loopback, on free ports, and end with the test.
 """
 
 from contextlib import closing
+from ftw.monitor.compat import PY2
+from tests.functional.configuration import FAST_LISTEN
+from tests.functional.configuration import FILE_STORAGE
+from tests.functional.configuration import files_of_instance
+from tests.functional.configuration import ZEO_CONF
+from tests.functional.configuration import ZEO_STORAGE
+from tests.functional.configuration import ZEO_STORAGE_IMPATIENT
 import os
 import shutil
 import signal
@@ -28,8 +35,11 @@ except ImportError:
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 
+#: The folder of the buildout.
+BUILDOUT = os.path.join(REPOSITORY, 'plone43') if PY2 else REPOSITORY
+
 #: Compiled page templates: they would take a second of every boot.
-TEMPLATE_CACHE = os.path.join(REPOSITORY, 'var', 'cache')
+TEMPLATE_CACHE = os.path.join(BUILDOUT, 'var', 'cache')
 
 #: Where the scripts of the packages are: runwsgi, runzeo, zconsole.
 SCRIPTS = os.path.dirname(sys.executable)
@@ -135,10 +145,11 @@ class Process(object):
     def spawn(self, command, environ=None, output='output.log'):
         environment = dict(os.environ, **(environ or {}))
         with open(self.path(output), 'ab') as target:
-            self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=target,
-                stderr=subprocess.STDOUT, cwd=self.home, env=environment,
-                start_new_session=True)
+            with open(os.devnull) as nothing:
+                self.process = subprocess.Popen(
+                    command, stdin=nothing, stdout=target,
+                    stderr=subprocess.STDOUT, cwd=self.home, env=environment,
+                    preexec_fn=os.setsid)
 
     def send(self, number):
         """Send a signal to the process and all that it has started."""
@@ -183,21 +194,12 @@ class Instance(Process):
         if data:
             shutil.copy(data, self.path('var', 'filestorage', 'Data.fs'))
         self._copy_recipe_files()
-        self.write(self.part('etc/wsgi.ini'), WSGI_INI % {
-            'server': (server or FAST_LISTEN) % {
-                'host': self.host, 'port': self.port, 'threads': threads},
-            'part': self.path(*self.part('').split('/')),
-            'log': self.path(*self.log_name.split('/')),
-        })
-        lines = sorted((environment or {}).items())
-        self.write(self.part('etc/zope.conf'), ZOPE_CONF % {
-            'part': self.path(*self.part('').split('/')),
-            'var': self.path('var'),
-            'cache': TEMPLATE_CACHE,
-            'environment': '\n'.join('    %s %s' % line for line in lines),
-            'storage': (storage or FILE_STORAGE) % {'var': self.path('var')},
-            'more': zope_conf,
-        })
+        for path, text in files_of_instance(
+                self.home, self.path('parts', self.name), TEMPLATE_CACHE,
+                server or FAST_LISTEN, self.host, self.port, threads,
+                storage or FILE_STORAGE, environment or {},
+                zope_conf).items():
+            self.write(os.path.relpath(path, self.home), text)
 
     def part(self, name):
         return 'parts/%s/%s' % (self.name, name)
@@ -210,9 +212,9 @@ class Instance(Process):
                 ('parts/instance/bin/interpreter', self.part(
                     'bin/interpreter')),
                 ('parts/instance/etc/site.zcml', self.part('etc/site.zcml'))):
-            with open(os.path.join(REPOSITORY, *source.split('/'))) as made:
+            with open(os.path.join(BUILDOUT, *source.split('/'))) as made:
                 text = made.read().replace(
-                    os.path.join(REPOSITORY, 'parts', 'instance'), here)
+                    os.path.join(BUILDOUT, 'parts', 'instance'), here)
             os.chmod(self.write(target, text), 0o755)
 
     # -- what is in it
@@ -235,7 +237,17 @@ class Instance(Process):
 
     def ctl(self, *words):
         """The command line of ``bin/instance``."""
-        return [sys.executable, self.path('bin', 'instance')] + list(words)
+        return self.script(self.path('bin', 'instance'), *words)
+
+    @staticmethod
+    def script(path, *words):
+        """The command line of a Python script that starts Zope."""
+        command = [sys.executable, path] + list(words)
+        if PY2:
+            # Zope 2.13 does not serve as root.
+            command[:0] = ['sh', os.path.join(
+                REPOSITORY, 'tools', 'unprivileged.sh')]
+        return command
 
     def wsgi_ini(self):
         return self.path(*self.part('etc/wsgi.ini').split('/'))
@@ -302,7 +314,8 @@ class Instance(Process):
         try:
             with closing(build_opener(ProxyHandler({})).open(
                     url, timeout=timeout)) as response:
-                return response.getcode(), response.read().decode('utf-8')
+                return response.getcode(), response.read().decode(
+                    'utf-8', 'replace')
         except HTTPError as error:
             return error.code, error.read().decode('utf-8')
 
@@ -331,6 +344,11 @@ class ZEOServer(Process):
     def storage(self):
         """The storage section of an instance."""
         return ZEO_STORAGE % {'port': self.port}
+
+    @property
+    def impatient_storage(self):
+        """The same, but it does not wait long for a server that is lost."""
+        return ZEO_STORAGE_IMPATIENT % {'port': self.port}
 
     def start(self):
         self.spawn([os.path.join(SCRIPTS, 'runzeo'),
@@ -372,121 +390,6 @@ class HAProxy(Process):
                    lambda: '%s is %s, but %r' % (
                        name, state, self.server_states()), deadline)
 
-
-FAST_LISTEN = """\
-paste.server_factory = plone.recipe.zope2instance:main
-use = egg:plone.recipe.zope2instance#main
-fast-listen = %(host)s:%(port)d
-threads = %(threads)d
-"""
-
-SLOW_LISTEN = """\
-paste.server_factory = plone.recipe.zope2instance:main
-use = egg:plone.recipe.zope2instance#main
-listen = %(host)s:%(port)d
-threads = %(threads)d
-"""
-
-HOST_AND_PORT = """\
-use = egg:waitress#main
-host = %(host)s
-port = %(port)d
-threads = %(threads)d
-"""
-
-LISTEN_IPV6 = """\
-use = egg:waitress#main
-listen = [::1]:%(port)d
-threads = %(threads)d
-"""
-
-WSGI_INI = """\
-[server:main]
-%(server)s
-
-[app:zope]
-use = egg:Zope#main
-zope_conf = %(part)setc/zope.conf
-
-[pipeline:main]
-pipeline =
-    egg:Zope#httpexceptions
-    zope
-
-[loggers]
-keys = root
-
-[handlers]
-keys = console, eventlog
-
-[formatters]
-keys = generic
-
-[logger_root]
-level = INFO
-handlers = console, eventlog
-
-[handler_console]
-class = StreamHandler
-args = (sys.stderr,)
-formatter = generic
-
-[handler_eventlog]
-class = FileHandler
-args = (r'%(log)s', 'a')
-formatter = generic
-
-[formatter_generic]
-format = %%(asctime)s %%(levelname)s [%%(name)s][%%(threadName)s] %%(message)s
-"""
-
-ZOPE_CONF = """\
-%%import ZEO
-%%define INSTANCEHOME %(part)s
-instancehome $INSTANCEHOME
-%%define CLIENTHOME %(var)s
-clienthome $CLIENTHOME
-debug-mode off
-<environment>
-    CHAMELEON_CACHE %(cache)s
-%(environment)s
-</environment>
-<zodb_db main>
-    cache-size 30000
-%(storage)s
-    mount-point /
-</zodb_db>
-%(more)s
-"""
-
-FILE_STORAGE = """\
-    <blobstorage>
-      blob-dir %(var)s/blobstorage
-      <filestorage>
-        path %(var)s/filestorage/Data.fs
-      </filestorage>
-    </blobstorage>
-"""
-
-ZEO_STORAGE = """\
-    <zeoclient>
-      server 127.0.0.1:%(port)d
-      storage 1
-      name zeostorage
-      var %%(var)s
-      cache-size 128MB
-    </zeoclient>
-"""
-
-ZEO_CONF = """\
-<zeo>
-  address 127.0.0.1:%(port)d
-</zeo>
-<filestorage 1>
-  path %(home)s/Data.fs
-  blob-dir %(home)s/blobs
-</filestorage>
-"""
 
 HAPROXY_CFG = """\
 global

@@ -2,12 +2,11 @@
 
 from contextlib import closing
 from tests.examples import example
-from tests.functional.layers import ONE_SITE
+from tests.functional.case import FunctionalCase
 from tests.functional.processes import build_opener
 from tests.functional.processes import free_port
 from tests.functional.processes import HAPROXY
 from tests.functional.processes import HAProxy
-from tests.functional.processes import Instance
 from tests.functional.processes import ProxyHandler
 from tests.functional.processes import wait_until
 from tests.functional.processes import ZEOServer
@@ -18,15 +17,14 @@ import unittest
 
 @unittest.skipUnless(HAPROXY, 'HAProxy is missing; on Debian:'
                               ' apt-get install haproxy')
-class TestHAProxy(unittest.TestCase):
-
-    layer = ONE_SITE
+class TestHAProxy(FunctionalCase):
 
     def test_it_sends_visitors_to_warm_instances_only(self):
         zeo = ZEOServer(self.layer.path)
         self.addCleanup(zeo.destroy)
         zeo.start()
-        gated, other = self.instance(zeo), self.instance(zeo)
+        gated = self.instance(storage=zeo.storage)
+        other = self.instance(storage=zeo.storage)
         gated.add_package(WAITING_PERFORMER, WAITING_ZCML)
         port = free_port()
         haproxy = HAProxy(
@@ -63,8 +61,3 @@ class TestHAProxy(unittest.TestCase):
         other.kill()
         haproxy.wait_for_state('instance2', 'DOWN')
         self.assertEqual('UP', haproxy.server_states()['instance1'])
-
-    def instance(self, zeo):
-        instance = Instance(storage=zeo.storage)
-        self.addCleanup(instance.destroy)
-        return instance

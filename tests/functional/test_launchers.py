@@ -1,26 +1,30 @@
 """Which processes have a monitor, and where it listens."""
 
-from contextlib import closing
-from tests.functional.layers import ONE_SITE
+from tests.functional.case import FunctionalCase
+from tests.functional.configuration import LISTEN_IPV6
+from tests.functional.configuration import SLOW_LISTEN
 from tests.functional.processes import free_port
-from tests.functional.processes import HOST_AND_PORT
-from tests.functional.processes import Instance
-from tests.functional.processes import LISTEN_IPV6
 from tests.functional.processes import REFUSED
 from tests.functional.processes import say
 from tests.functional.processes import SCRIPTS
-from tests.functional.processes import SLOW_LISTEN
 from tests.functional.processes import wait_until
+from tests.loopback import has_ipv6
+from tests.worlds import only_with_wsgi
+from tests.worlds import only_with_zserver
 import os
-import socket
 import sys
 import unittest
 
 
+HOST_AND_PORT = """\
+use = egg:waitress#main
+host = %(host)s
+port = %(port)d
+"""
+
 LISTEN = """\
 use = egg:waitress#main
 listen = %s
-threads = 2
 """
 
 UNIX_SOCKET = """\
@@ -32,7 +36,45 @@ WITH_VARIABLE = """\
 use = egg:waitress#main
 host = 127.0.0.1
 port = %%(http_port)s
-threads = 2
+"""
+
+#: The kinds of servers that Zope 2.13 knows, with those for HTTP in between.
+MANY_SERVERS = """\
+<ftp-server>
+    address %%(host)s:%d
+</ftp-server>
+<webdav-source-server>
+    address %%(host)s:%d
+</webdav-source-server>
+<http-server>
+    address %%(host)s:%%(port)d
+</http-server>
+<http-server>
+    address %%(host)s:%d
+</http-server>
+<icp-server>
+    address %%(host)s:%d
+</icp-server>
+"""
+
+NO_HTTP_SERVER = """\
+<ftp-server>
+    address %(host)s:%(port)d
+</ftp-server>
+"""
+
+ALL_ADDRESSES = """\
+<http-server>
+    address %(port)d
+</http-server>
+"""
+
+WITH_PORT_BASE = """\
+port-base 1
+ip-address %%(host)s
+<http-server>
+    address %d
+</http-server>
 """
 
 #: Serves the application by the standard library's server. The socket is
@@ -67,34 +109,19 @@ print('threads %s' % sorted(
     if thread.name.startswith('ftw.monitor')))
 """
 
-
-def has_ipv6():
-    with closing(socket.socket(socket.AF_INET6)) as probe:
-        try:
-            probe.bind(('::1', 0))
-        except socket.error:
-            return False
-    return True
+#: For a prompt.
+EXECUTE = 'exec(open(%r).read())\n'
 
 
-class TestLaunchersThatServe(unittest.TestCase):
-
-    layer = ONE_SITE
-
-    def instance(self, **options):
-        instance = Instance(self.layer.path, **options)
-        self.addCleanup(instance.destroy)
-        return instance
-
-    def runwsgi(self, instance, *words):
-        return instance.start(
-            [sys.executable, os.path.join(SCRIPTS, 'runwsgi'), '-v',
-             instance.wsgi_ini()] + list(words))
+class LauncherCase(FunctionalCase):
 
     def wait_for_health_at(self, instance, *address):
         wait_until(lambda: say(address, 'health_check') == 'OK\n',
                    lambda: '%r is healthy:\n%s' % (
                        address, instance.log()[-8000:]))
+
+
+class TestBinInstance(LauncherCase):
 
     # bin/instance console is what all other tests use.
 
@@ -121,6 +148,15 @@ class TestLaunchersThatServe(unittest.TestCase):
         wait_until(lambda: instance.health() == 'OK', instance.log)
         instance.run(instance.ctl('stop'))
         wait_until(lambda: instance.health() == REFUSED, 'it has ended')
+
+
+@only_with_wsgi
+class TestWSGI(LauncherCase):
+
+    def runwsgi(self, instance, *words):
+        return instance.start(
+            [sys.executable, os.path.join(SCRIPTS, 'runwsgi'), '-v',
+             instance.wsgi_ini()] + list(words))
 
     def test_runwsgi_with_host_and_port(self):
         instance = self.instance(server=HOST_AND_PORT)
@@ -203,44 +239,125 @@ class TestLaunchersThatServe(unittest.TestCase):
         instance.wait_for_health('OK')
 
 
-class TestLaunchersThatDoNotServe(unittest.TestCase):
+@only_with_zserver
+class TestZServer(LauncherCase):
 
-    layer = ONE_SITE
+    def runzope(self, instance):
+        return instance.script(
+            os.path.join(SCRIPTS, 'runzope'), '-C', instance.zope_conf())
+
+    def test_runzope(self):
+        instance = self.instance()
+        instance.start(self.runzope(instance))
+        instance.wait_for_health('OK')
+
+    def test_zopectl_fg(self):
+        instance = self.instance()
+        # As mkzopeinstance makes it.
+        runzope = instance.write(
+            instance.part('bin/runzope'), '#!/bin/sh\nexec %s "$@"\n'
+            % ' '.join(self.runzope(instance)))
+        os.chmod(runzope, 0o755)
+        instance.start(instance.script(
+            os.path.join(SCRIPTS, 'zopectl'), '-C', instance.zope_conf(),
+            'fg'))
+        instance.wait_for_health('OK')
+
+    def test_the_first_http_server_counts(self):
+        others = tuple(free_port() for _ in range(4))
+        instance = self.instance(server=MANY_SERVERS % others)
+        instance.start()
+        instance.wait_for_health('OK')
+        instance.wait_for_log(
+            'There are 2 HTTP servers. The monitor goes by the first one,'
+            ' 127.0.0.1:%d.' % instance.port)
+        for port in others:
+            self.assertEqual(REFUSED, say(('127.0.0.1', port + 80), 'help'))
+        self.assertEqual(
+            (0, 'OK\n', ''),
+            instance.run(instance.ctl('monitor', 'health_check')))
+
+    def test_without_an_http_server_it_needs_the_address(self):
+        instance = self.instance(server=NO_HTTP_SERVER)
+        instance.start()
+        line = instance.wait_for_log('No monitor: the HTTP port')
+        self.assertIn('WARNING', line)
+        self.assertIn('ZServer without an <http-server>', line)
+        self.assertIn('FTW_MONITOR_ADDRESS', line)
+        self.assertEqual(REFUSED, instance.health())
+        status, output, errors = instance.run(
+            instance.ctl('monitor', 'health_check'))
+        self.assertEqual((1, ''), (status, output))
+        self.assertIn('zope.conf does not say on which port', errors)
+
+    def test_on_all_addresses(self):
+        instance = self.instance(server=ALL_ADDRESSES)
+        instance.start()
+        self.wait_for_health_at(instance, '127.0.0.1', instance.port + 80)
+        self.wait_for_health_at(instance, '127.0.0.3', instance.port + 80)
+        self.assertEqual(
+            (0, 'OK\n', ''),
+            instance.run(instance.ctl('monitor', 'health_check')))
+
+    def test_with_a_port_base_and_a_default_address(self):
+        port = free_port('127.0.0.2')
+        instance = self.instance(
+            host='127.0.0.2', port=port, server=WITH_PORT_BASE % (port - 1))
+        instance.start()
+        instance.wait_for_health('OK')
+        self.assertEqual(
+            (0, 'OK\n', ''),
+            instance.run(instance.ctl('monitor', 'health_check')))
+
+    @unittest.skipUnless(has_ipv6(), 'this machine has no IPv6 loopback')
+    def test_on_ipv6(self):
+        instance = self.instance(server=LISTEN_IPV6)
+        instance.start()
+        self.wait_for_health_at(instance, '::1', instance.port + 80)
+        self.assertEqual(REFUSED, instance.health())
+
+
+class TestLaunchersThatDoNotServe(FunctionalCase):
 
     def setUp(self):
-        self.instance = Instance(self.layer.path)
-        self.addCleanup(self.instance.destroy)
-        self.script = self.instance.write('look.py', LOOK)
+        self.process = self.instance()
+        self.script = self.process.write('look.py', LOOK)
 
     def assert_no_monitor(self, command, stdin=''):
         # Even if the address is given, which an unknown server would obey.
-        status, output, errors = self.instance.run(
-            command, {'FTW_MONITOR_ADDRESS': str(self.instance.port + 80)},
+        status, output, errors = self.process.run(
+            command, {'FTW_MONITOR_ADDRESS': str(self.process.port + 80)},
             stdin)
         self.assertIn('threads []', output, output + errors)
         self.assertNotIn('monitor listens', output + errors)
 
     def test_bin_instance_run(self):
-        self.assert_no_monitor(self.instance.ctl('run', self.script))
+        self.assert_no_monitor(self.process.ctl('run', self.script))
 
     def test_bin_instance_debug(self):
         self.assert_no_monitor(
-            self.instance.ctl('debug'), 'exec(open(%r).read())\n'
-            % self.script)
+            self.process.ctl('debug'), EXECUTE % self.script)
 
     def test_bin_instance_adduser(self):
-        status, output, errors = self.instance.run(
-            self.instance.ctl('adduser', 'somebody', 'secret'))
+        status, output, errors = self.process.run(
+            self.process.ctl('adduser', 'somebody', 'secret'))
         self.assertIn('Created user', output, output + errors)
         self.assertNotIn('monitor', output + errors)
 
+    @only_with_wsgi
     def test_zconsole_run(self):
         self.assert_no_monitor(
             [sys.executable, os.path.join(SCRIPTS, 'zconsole'), 'run',
-             self.instance.zope_conf(), self.script])
+             self.process.zope_conf(), self.script])
 
+    @only_with_wsgi
     def test_zconsole_debug(self):
         self.assert_no_monitor(
             [sys.executable, os.path.join(SCRIPTS, 'zconsole'), 'debug',
-             self.instance.zope_conf()],
-            'exec(open(%r).read())\n' % self.script)
+             self.process.zope_conf()], EXECUTE % self.script)
+
+    @only_with_zserver
+    def test_zopectl_run(self):
+        self.assert_no_monitor(self.process.script(
+            os.path.join(SCRIPTS, 'zopectl'), '-C', self.process.zope_conf(),
+            'run', self.script))

@@ -1,12 +1,11 @@
 """What a warm-up leaves for the first visitors, and how it is extended."""
 
 from tests.examples import example
-from tests.functional.layers import ONE_SITE
+from tests.functional.case import FunctionalCase
 from tests.functional.layers import TWO_SITES
 from tests.functional.processes import Instance
 from tests.functional.processes import wait_until
 import threading
-import unittest
 
 
 #: Holds visitors after the traversal until all of them have come, so that
@@ -68,11 +67,10 @@ print('marked')
 """
 
 
-class WarmupTestCase(unittest.TestCase):
+class WarmupCase(FunctionalCase):
 
-    def instance(self, zcml='', overrides='', environ=None, **options):
-        instance = Instance(self.layer.path, **options)
-        self.addCleanup(instance.destroy)
+    def instance_with(self, zcml='', overrides=''):
+        instance = self.instance()
         instance.add_package(VISITORS, zcml, overrides)
         return instance
 
@@ -82,7 +80,7 @@ class WarmupTestCase(unittest.TestCase):
         return instance
 
 
-class TestFirstVisitors(WarmupTestCase):
+class TestFirstVisitors(WarmupCase):
 
     layer = TWO_SITES
 
@@ -112,11 +110,11 @@ class TestFirstVisitors(WarmupTestCase):
 
     def test_four_workers_find_their_objects_loaded(self):
         for path in ('/Plone', '/folder/second'):
-            cold = self.start(self.instance(MEET), {
+            cold = self.start(self.instance_with(MEET), {
                 'FTW_MONITOR_AUTOWARMUP': '0'})
             loads_when_cold = self.loads_of_four_visitors_at_once(cold, path)
             cold.kill()
-            warm = self.start(self.instance(MEET))
+            warm = self.start(self.instance_with(MEET))
             loads_when_warm = self.loads_of_four_visitors_at_once(warm, path)
             warm.kill()
             # Of the same order as what a fifth visitor still loads.
@@ -137,7 +135,8 @@ class TestFirstVisitors(WarmupTestCase):
             'import transaction\n'
             'site = app.folder.second\n'
             'del site._components\n'
-            'site._delOb("portal_catalog")\n'
+            'for tool in ("portal_catalog", "portal_skins", "portal_types"):\n'
+            '    site._delOb(tool)\n'
             'transaction.commit()\n'
             'print("broken")\n'))
         status, output, errors = instance.run(
@@ -149,7 +148,7 @@ class TestFirstVisitors(WarmupTestCase):
         self.assertRegex(instance.log(), 'WARNING .*/folder/second')
 
     def test_a_performer_for_one_site_is_used_for_this_one_only(self):
-        instance = self.instance(PERFORMER % 'visitors.IMySite *')
+        instance = self.instance_with(PERFORMER % 'visitors.IMySite *')
         script = instance.write('mark.py', MARK_THE_SITE)
         status, output, errors = instance.run(
             instance.ctl('run', script), {'TEST_HOME': instance.home})
@@ -158,9 +157,7 @@ class TestFirstVisitors(WarmupTestCase):
         self.assertEqual('/folder/second ' * 4, instance.read('performed'))
 
 
-class TestPerformers(WarmupTestCase):
-
-    layer = ONE_SITE
+class TestPerformers(WarmupCase):
 
     def assert_my_performer_was_used(self, instance):
         self.assertEqual('/Plone ' * 4, instance.read('performed'))
@@ -170,20 +167,22 @@ class TestPerformers(WarmupTestCase):
         self.assertIn('/Plone', warning)
 
     def test_a_more_specific_performer_wins(self):
-        instance = self.start(self.instance(
+        instance = self.start(self.instance_with(
             PERFORMER % 'Products.CMFPlone.interfaces.IPloneSiteRoot'
             ' zope.publisher.interfaces.browser.IBrowserRequest'))
         self.assert_my_performer_was_used(instance)
 
     def test_an_override_replaces_the_default_one(self):
-        instance = self.start(self.instance(
+        instance = self.start(self.instance_with(
             overrides=PERFORMER % 'Products.CMFCore.interfaces.ISiteRoot *'))
         self.assert_my_performer_was_used(instance)
 
     def test_the_performer_in_the_readme_works(self):
         instance = self.instance()
+        # A new site has news with Plone 4.3, and none with 6.2.
         source = example(
-            'from ftw.monitor.warmup import DefaultWarmupPerformer')
+            'from ftw.monitor.warmup import DefaultWarmupPerformer').replace(
+                "'news'", "'no-news'")
         instance.write('lib/my/__init__.py', '')
         instance.write('lib/my/policy/__init__.py', '')
         instance.write('lib/my/policy/warmup.py', source)
@@ -191,11 +190,11 @@ class TestPerformers(WarmupTestCase):
         self.start(instance)
         log = instance.log()
         self.assertNotIn('no index', log)
-        self.assertEqual(4, instance.read('output.log').count(
-            '/Plone: page /news answered 404'))
+        self.assertEqual(4, instance.read(instance.log_name).count(
+            '/Plone: page /no-news answered 404'))
 
     def test_strangers_who_ask_for_a_warmup_do_no_harm(self):
-        instance = self.start(self.instance(
+        instance = self.start(self.instance_with(
             PERFORMER % 'Products.CMFPlone.interfaces.IPloneSiteRoot *'))
         performed = instance.read('performed')
         answers = []

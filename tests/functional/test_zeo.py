@@ -1,30 +1,29 @@
 """A ZEO server that is lost, and comes back, under a running instance."""
 
-from tests.functional.layers import ONE_SITE
-from tests.functional.processes import Instance
+from tests.functional.case import FunctionalCase
 from tests.functional.processes import wait_until
 from tests.functional.processes import ZEOServer
 import json
-import unittest
+import signal
+import threading
 
 
-class TestZEO(unittest.TestCase):
-
-    layer = ONE_SITE
+class TestZEO(FunctionalCase):
 
     def setUp(self):
         self.zeo = ZEOServer(self.layer.path)
         self.addCleanup(self.zeo.destroy)
         self.zeo.start()
-        self.instance = Instance(storage=self.zeo.storage)
-        self.addCleanup(self.instance.destroy)
-        self.instance.start()
-        self.instance.wait_for_health('OK')
+        self.client = self.instance(storage=self.zeo.storage)
+        self.client.add_package(ASKING_VIEW, ASKING_ZCML)
+        self.client.start()
+        self.statuses = []
+        self.client.wait_for_health('OK')
 
     def say(self, line):
         # Well below ZEO's own time limits: a command that waits for the
         # server would be found out.
-        return self.instance.say(line, timeout=8)
+        return self.client.say(line, timeout=8)
 
     def assert_answers(self, connected):
         self.assertEqual('%s\n' % connected, self.say('zeostatus'))
@@ -43,18 +42,39 @@ class TestZEO(unittest.TestCase):
         self.assert_answers(True)
         for _ in range(2):
             self.zeo.kill()
-            self.instance.wait_for_health(
+            self.client.wait_for_health(
                 "Error: Database 'main' disconnected.")
             self.assert_answers(False)
             self.zeo.start()
-            self.instance.wait_for_health('OK')
+            self.client.wait_for_health('OK')
             self.assert_answers(True)
-        self.assertEqual(200, self.instance.get('/Plone')[0])
+        self.assertEqual(200, self.client.get('/Plone')[0])
 
     def test_a_lost_database_comes_before_a_warmup_in_the_verdict(self):
         self.zeo.kill()
-        self.instance.wait_for_health("Error: Database 'main' disconnected.")
+        self.client.wait_for_health("Error: Database 'main' disconnected.")
         self.assertEqual('1 0\n', self.say('warmup_state'))
+
+    def test_a_server_that_hangs_holds_up_no_command(self):
+        waiting = [threading.Thread(target=self.wait_for_the_server)
+                   for _ in range(4)]
+        self.zeo.send(signal.SIGSTOP)
+        self.addCleanup(self.zeo.send, signal.SIGCONT)
+        for visitor in waiting:
+            visitor.daemon = True
+            visitor.start()
+        wait_until(lambda: self.say('monitor').startswith('4\n'),
+                   'all workers wait for the server')
+        for _ in range(2):
+            self.assert_answers(True)
+            self.assertEqual('OK', self.client.health())
+        self.zeo.send(signal.SIGCONT)
+        for visitor in waiting:
+            visitor.join()
+        self.assertEqual([200] * 4, self.statuses)
+
+    def wait_for_the_server(self):
+        self.statuses.append(self.client.get('/@@ask-the-server')[0])
 
     def test_a_client_that_can_only_repeat_sees_it_interactively(self):
         self.zeo.kill()
@@ -65,17 +85,13 @@ class TestZEO(unittest.TestCase):
             "Error: Database 'main' disconnected.\nGoodbye.\n", answers)
 
 
-class TestDatabaseIsLostDuringTheWarmup(unittest.TestCase):
-
-    layer = ONE_SITE
+class TestDatabaseIsLostDuringTheWarmup(FunctionalCase):
 
     def test_the_warmup_fails_and_is_repeated_when_it_is_back(self):
         zeo = ZEOServer(self.layer.path)
         self.addCleanup(zeo.destroy)
         zeo.start()
-        # By default, a load from a lost server waits for 30 s.
-        instance = Instance(storage=IMPATIENT_STORAGE % zeo.port)
-        self.addCleanup(instance.destroy)
+        instance = self.instance(storage=zeo.impatient_storage)
         instance.add_package(WAITING_PERFORMER, WAITING_ZCML)
         instance.start(environ={'TEST_HOME': instance.home})
         wait_until(lambda: instance.read('begun'), instance.log)
@@ -89,11 +105,18 @@ class TestDatabaseIsLostDuringTheWarmup(unittest.TestCase):
         self.assertEqual('1 0\n', instance.say('warmup_state'))
 
 
-IMPATIENT_STORAGE = """\
-    <clientstorage>
-      server 127.0.0.1:%d
-      wait-timeout 2
-    </clientstorage>
+ASKING_VIEW = """\
+from Products.Five.browser import BrowserView
+
+class AskTheServer(BrowserView):
+    def __call__(self):
+        # Not in the client's cache.
+        return str(self.context._p_jar.db().history(self.context._p_oid))
+"""
+
+ASKING_ZCML = """\
+  <browser:page name="ask-the-server" for="*" class="visitors.AskTheServer"
+                permission="zope.Public" />
 """
 
 WAITING_PERFORMER = """\
