@@ -4,7 +4,7 @@ A process of its own, so that its clients do not share an interpreter lock
 with whoever measures.
 """
 
-from http.client import HTTPConnection
+from ftw.monitor.compat import HTTPConnection
 import sys
 import threading
 
@@ -20,8 +20,10 @@ def visit(host, port, path):
 
 def main(host, port, path, clients):
     for _ in range(int(clients)):
-        threading.Thread(
-            target=visit, args=(host, int(port), path), daemon=True).start()
+        visitor = threading.Thread(
+            target=visit, args=(host, int(port), path))
+        visitor.daemon = True
+        visitor.start()
     # Until whoever started us closes our standard input, or is gone.
     sys.stdin.read()
 
