@@ -461,6 +461,15 @@ class TestTheWayOfTheAnswer(ZCMonitorCase):
         self.slow.may_return.set()
         self.assertEqual(b'at last\n', everything(client))
 
+    def test_lines_after_the_only_one_are_no_error(self):
+        self.slow.may_return.set()
+        self.start()
+        for lines in (b'health_check\nhelp\nquit\n', b'help\n\n\n\n',
+                      b'quit\nslow\nnothing\nhelp\n'):
+            answer = self.ask(lines)
+            self.assertEqual(self.ask(lines.split(b'\n')[0] + b'\n'), answer)
+        self.assertEqual([], self.log.messages + self.their_log.messages)
+
     def test_a_big_answer_arrives_whole(self):
         self.register_ours(big)
         self.start()

@@ -84,12 +84,13 @@ class TimedCommand(object):
         self._began = 0
 
     def __call__(self, connection, *args):
-        if IQuickCommand.providedBy(self._command):
-            answer, marker = call(self._name, self._command, args)
-        else:
-            answer, marker = self._call_in_thread(args)
-        connection.write(answer)
-        send_now(connection)
+        marker = None
+        if connection:
+            if IQuickCommand.providedBy(self._command):
+                answer, marker = call(self._name, self._command, args)
+            else:
+                answer, marker = self._call_in_thread(args)
+            write_now(connection, answer)
         # A client that has gone is not to be told that this is the end.
         return marker if connection else INTERACTIVE_MARKER
 
@@ -112,17 +113,21 @@ class TimedCommand(object):
                 self._name, time.time() - self._began)), None
 
 
-def send_now(connection):
-    """Send what a command has written to *connection*.
+def write_now(connection, answer):
+    """Write *answer* to *connection*, and send it.
 
-    zc.ngi would do so later, and would forget it if the client has said by
+    zc.ngi would send it later, and would forget it if the client has said by
     then that it will not send any more, as ``nc -N`` does.
     """
     # Behind zc.monitor's adapter for lines.
-    dispatcher = getattr(connection.connection, '_dispatcher', None)
-    try:
-        if dispatcher is not None:
+    dispatcher = connection.connection._dispatcher
+    # It may be the end that waits: then this answer is to further lines of a
+    # client that had only one.
+    waiting = dispatcher.writable()
+    connection.write(answer)
+    if not waiting:
+        try:
             dispatcher.handle_write_event()
-    except socket.error:
-        # The client has gone.
-        pass
+        except socket.error:
+            # The client has gone.
+            pass
