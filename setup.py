@@ -9,9 +9,9 @@ PLONE_43 = {
     # Beside other ftw.* packages, which are all of this style there.
     'namespace_packages': ['ftw'],
     'requirements': [
-        'psutil',
-        'zc.monitor',
-        'zc.ngi',
+        'psutil >= 4',
+        'zc.monitor >= 0.4',
+        'zc.ngi >= 2',
         'ZODB3',
         'Zope2',
     ],
@@ -24,7 +24,7 @@ PLONE_62 = {
     # A native namespace: no distribution has an ftw/__init__.py.
     'namespace_packages': [],
     'requirements': [
-        'psutil',
+        'psutil >= 4',
         'ZODB',
         'Zope[wsgi]',
     ],
@@ -77,7 +77,7 @@ setup(
         'ftw.monitor.server',
         'ftw.monitor.warmup',
     ],
-    namespace_packages=WORLD['namespace_packages'],
+    namespace_packages=WORLD['namespace_packages'] or None,
     package_data={'': ['*.zcml']},
     zip_safe=False,
     python_requires='>=2.7, !=3.0.*, !=3.1.*, !=3.2.*, !=3.3.*, !=3.4.*,'
