@@ -9,8 +9,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from persistent import Persistent
 from persistent.mapping import PersistentMapping
+from tests.patch import patch
 from transaction import TransactionManager
 from ZODB import DB
+from ZODB.Connection import Connection
 from ZODB.MappingStorage import MappingStorage
 import unittest
 
@@ -20,10 +22,24 @@ FAMILIES = [
     for family in (family32, family64)
     for module in (family.OO, family.OI, family.IO, family.II, family.IF)]
 
+CAN_PREFETCH = hasattr(Connection, 'prefetch')
+
 #: How many keys: nothing, one bucket, several, a tree of trees.
 SIZES = st.one_of(
     st.integers(0, 5), st.integers(20, 70), st.integers(100, 400),
     st.integers(3000, 5000))
+
+
+class FetchingStorage(MappingStorage):
+    """Knows what it was asked to send, as ZEO and RelStorage can do."""
+
+    def __init__(self):
+        super(FetchingStorage, self).__init__()
+        #: The object ids of each request.
+        self.fetched = []
+
+    def prefetch(self, oids, tid):
+        self.fetched.append(list(oids))
 
 
 class Tokens(OOBTree):
@@ -46,8 +62,8 @@ class BTreesCase(unittest.TestCase):
 
     def stored(self, tree, cache_size=100000):
         """*tree*, stored, as an empty cache of a connection has it."""
-        database = DB(MappingStorage(), cache_size=cache_size,
-                      pool_size=2)
+        self.storage = FetchingStorage()
+        database = DB(self.storage, cache_size=cache_size, pool_size=2)
         self.databases.append(database)
         writing = database.open(TransactionManager())
         writing.root()['tree'] = tree
@@ -76,6 +92,10 @@ class BTreesCase(unittest.TestCase):
         # None twice, none left out.
         self.assertEqual(self.loads(tree), nodes)
         self.assertEqual(self.ghosts(tree), [])
+        # And all were fetched before, where ZODB can do that.
+        fetched = [oid for oids in self.storage.fetched for oid in oids]
+        self.assertEqual(nodes if CAN_PREFETCH else 0, len(fetched))
+        self.assertEqual(len(fetched), len(set(fetched)))
 
 
 class TestLoading(BTreesCase):
@@ -143,6 +163,48 @@ class TestLoading(BTreesCase):
     def test_values_that_are_persistent_but_no_trees(self):
         for value in (Leaf, Length, PersistentMapping):
             self.assertLoadsAll(OOBTree({'a': value(), 'b': value()}))
+
+
+@unittest.skipUnless(CAN_PREFETCH, 'ZODB 3.10 loads one object at a time.')
+class TestFetchingTogether(BTreesCase):
+
+    def test_the_nodes_of_a_level(self):
+        tree = self.stored(OOBTree([
+            ('%04d' % number, family32.II.TreeSet(range(5)))
+            for number in range(300)]))
+        btrees.load(tree)
+        levels = [1, len(btrees.children(tree)), 300]
+        self.assertEqual(levels, [len(oids) for oids in self.storage.fetched])
+
+    def test_not_too_many(self):
+        patch(self, btrees, 'BATCH', 100)
+        tree = self.stored(OOBTree([
+            ('%04d' % number, family32.II.TreeSet(range(5)))
+            for number in range(350)]))
+        btrees.load(tree)
+        self.assertEqual([100, 100, 100, 50],
+                         [len(oids) for oids in self.storage.fetched[-4:]])
+
+    def test_only_what_is_not_loaded_yet(self):
+        tree = self.stored(OOBTree([
+            (number, family32.II.TreeSet(range(5))) for number in range(50)]))
+        for number in range(0, 50, 2):
+            tree[number]._p_activate()
+        btrees.load(tree)
+        self.assertEqual(25, len(self.storage.fetched[-1]))
+
+    def test_only_what_the_cache_has_room_for(self):
+        tree = self.stored(tree_of(family32.IO.BTree, 10000, 1), 100)
+        loaded, _ = btrees.load(tree)
+        self.assertEqual(
+            loaded, sum(len(oids) for oids in self.storage.fetched))
+
+    def test_a_storage_that_can_not_do_it(self):
+        # Such as FileStorage.
+        patch(self, FetchingStorage, 'prefetch', property())
+        tree = self.stored(tree_of(OOBTree, 1000, 1))
+        self.assertEqual((self.nodes(tree), True), btrees.load(tree))
+        self.assertEqual([], self.storage.fetched)
 
 
 class TestTheCacheSize(BTreesCase):
