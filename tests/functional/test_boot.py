@@ -1,13 +1,16 @@
 """An instance boots, and a load balancer watches."""
 
 from contextlib import closing
+from ftw.monitor.compat import PY2
 from tests.functional.case import FunctionalCase
 from tests.functional.configuration import SLOW_LISTEN
+from tests.functional.processes import DEADLINE
 from tests.functional.processes import free_port
 from tests.functional.processes import REFUSED
 from tests.functional.processes import say
 from tests.functional.processes import wait_until
 import os
+import re
 import socket
 import threading
 
@@ -48,6 +51,21 @@ class HoldView(BrowserView):
         wait_for('gate')
         return 'released'
 
+class LockView(BrowserView):
+    def __call__(self):
+        # As somebody who opens a connection while RelStorage waits for SQL.
+        database = self.context._p_jar.db()
+        acquire, release = (
+            (database._lock.acquire, database._lock.release)
+            if hasattr(database, '_lock') else (database._a, database._r))
+        acquire()
+        try:
+            note('locked')
+            wait_for('gate')
+        finally:
+            release()
+        return 'unlocked'
+
 class ErrorView(BrowserView):
     def __call__(self):
         raise RuntimeError('this page is broken')
@@ -65,9 +83,14 @@ PERFORMER = """\
 VIEWS = """\
   <browser:page name="hold" for="*" class="visitors.HoldView"
                 permission="zope.Public" />
+  <browser:page name="lock" for="*" class="visitors.LockView"
+                permission="zope.Public" />
   <browser:page name="error" for="*" class="visitors.ErrorView"
                 permission="zope.Public" />
 """
+
+
+FIVE_NUMBERS = re.compile(r'^\d+( \d+){4}\n$')
 
 
 class TestBoot(FunctionalCase):
@@ -193,6 +216,33 @@ class TestBoot(FunctionalCase):
             2, int(instance.say('monitor').splitlines()[0]))
         oldest = instance.say('monitor 0.001').splitlines()[-1]
         self.assertRegex(oldest, r'^\d+\.\d GET /@@hold$')
+
+    def test_a_command_that_waits_for_a_lock_holds_up_no_health_check(self):
+        instance = self.started()
+        instance.wait_for_health('OK')
+        answers = []
+        threads = [
+            threading.Thread(target=instance.get, args=('/@@lock',)),
+            threading.Thread(target=lambda: answers.append(
+                instance.say('dbinfo', DEADLINE)))]
+        threads[0].start()
+        self.addCleanup(threads[0].join)
+        self.addCleanup(self.open_gate, instance)
+        wait_until(lambda: instance.read('locked'), 'it is locked')
+        threads[1].start()
+        for _ in range(20):
+            self.assertEqual('OK', instance.health())
+        if PY2:
+            # zc.monitor's thread does not wait until it is unlocked.
+            threads[1].join()
+            self.assertIn('Error: dbinfo has been running for', answers[0])
+            self.assertIn('dbinfo has been running', instance.say('dbinfo'))
+        else:
+            self.assertEqual([], answers)
+        self.open_gate(instance)
+        threads[1].join()
+        wait_until(lambda: FIVE_NUMBERS.match(instance.say('dbinfo')),
+                   'it answers again')
 
     def test_further_pages_are_rendered_and_a_broken_one_is_no_failure(self):
         instance = self.started(environment={
