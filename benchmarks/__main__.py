@@ -1,5 +1,6 @@
 """``python -m benchmarks [NAME...]``: run all benchmarks, or some."""
 
+from benchmarks import bulk_load
 from benchmarks import first_request
 from benchmarks import verdict_latency
 from tests.functional.layers import ONE_SITE
@@ -7,6 +8,7 @@ import sys
 
 
 BENCHMARKS = {
+    'bulk_load': bulk_load.run,
     'first_request': first_request.run,
     'verdict_latency': verdict_latency.run,
 }

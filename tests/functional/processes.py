@@ -93,6 +93,12 @@ def free_port(host='127.0.0.1'):
                 return port
 
 
+def listens(port):
+    """Whether somebody accepts connections on *port*."""
+    with closing(socket.socket()) as connection:
+        return connection.connect_ex(('127.0.0.1', port)) == 0
+
+
 def say(address, line, timeout=10):
     """Send *line* to the monitor at *address*; return the whole answer.
 
@@ -353,12 +359,9 @@ class ZEOServer(Process):
     def start(self):
         self.spawn([os.path.join(SCRIPTS, 'runzeo'),
                     '-C', self.path('zeo.conf')])
-        wait_until(self.listens, lambda: 'ZEO\n' + self.read('output.log'))
+        wait_until(lambda: listens(self.port),
+                   lambda: 'ZEO\n' + self.read('output.log'))
         return self
-
-    def listens(self):
-        with closing(socket.socket()) as connection:
-            return connection.connect_ex(('127.0.0.1', self.port)) == 0
 
 
 class HAProxy(Process):
