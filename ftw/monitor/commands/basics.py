@@ -1,4 +1,4 @@
-"""help, interactive and quit: as zc.monitor has them, for Python 3."""
+"""help, interactive and quit: as zc.monitor has them."""
 
 from ftw.monitor.interfaces import CommandError
 from ftw.monitor.interfaces import IMonitorPlugin

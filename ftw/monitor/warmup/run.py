@@ -29,7 +29,8 @@ def find_sites(container):
     for item in container.objectValues():
         try:
             # The Control_Panel of Plone 4.3 has items that are not stored.
-            getattr(item, '_p_activate', _nothing)()
+            if hasattr(item, '_p_activate'):
+                item._p_activate()
         except POSKeyError:
             LOG.warning('Warmup: %s/%s cannot be loaded.',
                         '/'.join(container.getPhysicalPath()), item.getId(),
@@ -40,10 +41,6 @@ def find_sites(container):
         elif IFolder.providedBy(item) and not _is_user_folder(item):
             paths.extend(find_sites(item))
     return paths
-
-
-def _nothing():
-    pass
 
 
 def _is_user_folder(item):
