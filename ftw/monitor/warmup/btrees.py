@@ -1,65 +1,45 @@
 """Loads BTrees, every node of them, into the cache of their connection."""
 
+from ftw.monitor.warmup import bulk
 from persistent import Persistent
 import re
-import sys
 
-
-#: How many nodes are fetched together. ZEO's client sends a request for each
-#: of them at once: so many that the way to the server hardly counts, so few
-#: that the requests of other clients are not kept waiting.
-BATCH = 500
 
 #: The classes of the BTrees package: IOBTree, LFBucket, OOTreeSetPy ...
 NODE_CLASS = re.compile('[A-Z]*?(BTree|TreeSet|Bucket|Set)(Py)?$')
 
 
-def load(tree):
-    """Load *tree*, and the trees that are its values, breadth first.
+def load(*trees):
+    """Load *trees*, and the trees that are their values, breadth first; yield
+    each node when it is loaded.
 
-    The nodes of a level are fetched together, where the storage can do that.
-    Stops when the connection's cache is full: what was loaded first is worth
-    most. Returns ``(nodes loaded, whether these are all)``.
+    All nodes of a level, those of all trees together, are fetched in batches,
+    where the storage can do that. Raises ``bulk.CacheFull`` when there is more
+    than the cache holds: what was loaded first is worth most.
     """
-    loaded = 0
-    level = [tree]
+    seen = set()
+    level = _unseen(trees, seen)
     while level:
         next_level = []
-        for number, node in enumerate(level):
-            if number % BATCH == 0:
-                prefetch(level[number:number + BATCH])
-            if room(node) <= 0:
-                return loaded, False
-            next_level.extend(children(node))
-            loaded += 1
+        for node in bulk.fetched(level):
+            next_level.extend(_unseen(children(node), seen))
+            yield node
         level = next_level
-    return loaded, True
 
 
-def prefetch(nodes):
-    """Have the storage send *nodes*, as many as will be loaded, all at once.
+def _unseen(nodes, seen):
+    """Those of *nodes* that are not in *seen*, to which they are added.
 
-    It is asked only for what is not loaded yet. ZODB 3.10 knows no prefetch,
-    and FileStorage has no need of it.
+    One object may be the value of several keys, and a tree one of its own.
     """
-    connection = nodes[0]._p_jar
-    fetch = getattr(connection, 'prefetch', None)
-    if fetch is not None:
-        ghosts = [node for node in nodes
-                  if node._p_jar is connection and node._p_changed is None]
-        wanted = ghosts[:max(0, room(nodes[0]))]
-        if wanted:
-            fetch(wanted)
-
-
-def room(persistent):
-    """How many more objects its connection's cache holds."""
-    connection = persistent._p_jar
-    if connection is None:
-        # Never stored, so it is in memory already.
-        return sys.maxsize
-    cache = connection._cache
-    return cache.cache_size - cache.cache_non_ghost_count
+    unseen = []
+    for node in nodes:
+        # What was never stored is kept in memory by what refers to it.
+        identity = id(node._p_jar), node._p_oid or id(node)
+        if identity not in seen:
+            seen.add(identity)
+            unseen.append(node)
+    return unseen
 
 
 def children(node):
