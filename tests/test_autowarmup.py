@@ -1,11 +1,18 @@
+from contextlib import closing
 from ftw.monitor.address import TCPAddress
+from ftw.monitor.address import UnixAddress
 from ftw.monitor.lifecycle import Lifecycle
 from ftw.monitor.warmup import autowarmup
 from ftw.monitor.warmup.autowarmup import Autowarmup
+from ftw.monitor.warmup.autowarmup import host_of
+from ftw.monitor.warmup.turns import NoTurns
+from tests.loopback import has_ipv6
 from tests.recorded_log import RecordedLog
 import logging
 import os
+import shutil
 import socket
+import tempfile
 import threading
 import time
 import unittest
@@ -66,6 +73,24 @@ class DummyZope(object):
         self.server.server_close()
 
 
+class DummyTurns(object):
+    """Others have the turn until *holders* (their names) is empty."""
+
+    def __init__(self, *holders):
+        self.holders = list(holders)
+        self.taken = False
+        self.asked = 0
+
+    def take(self):
+        self.asked += 1
+        if self.holders:
+            return self.holders[0]
+        self.taken = True
+
+    def give_back(self):
+        self.taken = False
+
+
 def free_address():
     probe = socket.socket()
     probe.bind(('127.0.0.1', 0))
@@ -82,7 +107,7 @@ def until(condition):
     return condition()
 
 
-class TestAutowarmup(unittest.TestCase):
+class AutowarmupCase(unittest.TestCase):
 
     def setUp(self):
         self.lifecycle = Lifecycle()
@@ -96,9 +121,10 @@ class TestAutowarmup(unittest.TestCase):
         self.addCleanup(setattr, module, name, getattr(module, name))
         setattr(module, name, value)
 
-    def start(self, addresses=None):
+    def start(self, addresses=None, turns=None):
         self.thread = Autowarmup(
-            self.lifecycle, addresses or (lambda: [self.address]))
+            self.lifecycle, addresses or (lambda: [self.address]),
+            turns or NoTurns())
         self.thread.start()
         self.addCleanup(self.stop)
 
@@ -133,6 +159,9 @@ class TestAutowarmup(unittest.TestCase):
         return [record.getMessage() for record in self.log.records
                 if record.levelno >= logging.WARNING]
 
+
+class TestAutowarmup(AutowarmupCase):
+
     def test_it_asks_once_for_the_warmup_and_ends(self):
         zope = self.serve(self.warm)
         self.start()
@@ -147,14 +176,13 @@ class TestAutowarmup(unittest.TestCase):
         self.assertEqual(self.thread.name, 'ftw.monitor.autowarmup')
         self.assertTrue(self.thread.daemon)
 
-    def test_the_host_is_a_name(self):
-        # plone.app.theming switches itself off for 127.0.0.1.
+    def test_the_host_is_the_address_it_connects_to(self):
         zope = self.serve(self.warm)
         self.start()
         self.assertVerdict('OK')
         (_, headers), = zope.requests
         headers = {name.lower(): headers[name] for name in headers}
-        self.assertEqual(headers['host'], 'localhost')
+        self.assertEqual(headers['host'], str(self.address))
 
     def test_a_warm_instance_is_not_asked(self):
         self.warm()
@@ -376,9 +404,164 @@ class TestAutowarmup(unittest.TestCase):
 
     def test_stopped_before_it_starts_it_asks_nobody(self):
         zope = self.serve(self.warm)
-        thread = Autowarmup(self.lifecycle, lambda: [self.address])
+        thread = Autowarmup(
+            self.lifecycle, lambda: [self.address], NoTurns())
         thread.stop()
         thread.start()
         thread.join(PATIENCE)
         self.assertFalse(thread.is_alive())
         self.assertEqual(zope.requests, [])
+
+    def test_it_says_that_it_runs(self):
+        self.assertFalse(self.lifecycle.autowarmup_runs)
+        self.serve(self.warm)
+        thread = Autowarmup(
+            self.lifecycle, lambda: [self.address], NoTurns())
+        self.assertTrue(self.lifecycle.autowarmup_runs)
+        thread.start()
+        thread.join(PATIENCE)
+        self.assertFalse(self.lifecycle.autowarmup_runs)
+
+
+class TestTakingTurns(AutowarmupCase):
+
+    def test_others_go_first(self):
+        zope = self.serve(self.warm)
+        turns = DummyTurns('instance1')
+        self.start(turns=turns)
+        self.assertTrue(until(lambda: turns.asked > 3))
+        self.assertEqual('instance1', self.lifecycle.warmup_waiting_for)
+        self.assertVerdict('Instance is booting')
+        turns.holders[:] = ['instance2']
+        self.assertTrue(until(
+            lambda: self.lifecycle.warmup_waiting_for == 'instance2'))
+        self.assertEqual([], zope.requests)
+        turns.holders[:] = []
+        self.assertVerdict('OK')
+        self.thread.join(PATIENCE)
+        self.assertIsNone(self.lifecycle.warmup_waiting_for)
+        self.assertEqual(1, len(zope.requests))
+        self.assertEqual([], self.log.records)
+
+    def test_it_has_its_turn_until_the_warmup_has_ended(self):
+        turns = DummyTurns()
+        taken = []
+
+        def answer():
+            taken.append(turns.taken)
+            return self.warm()
+
+        self.serve(answer)
+        self.start(turns=turns)
+        self.thread.join(PATIENCE)
+        self.assertEqual(([True], False), (taken, turns.taken))
+
+    def test_others_go_first_while_a_failed_warmup_pauses(self):
+        turns = DummyTurns()
+        answers = [self.fail, self.warm]
+        zope = self.serve(lambda: answers.pop(0)())
+        self.start(turns=turns)
+        self.assertTrue(until(self.warnings))
+        self.assertTrue(until(lambda: not turns.taken))
+        self.assertEqual(1, turns.asked)
+        turns.holders.append('instance1')
+        self.assertTrue(until(lambda: turns.asked > 3))
+        self.assertVerdict('Warmup failed: KeyError: 1')
+        self.assertEqual('instance1', self.lifecycle.warmup_waiting_for)
+        self.assertEqual(1, len(zope.requests))
+        turns.holders[:] = []
+        self.assertVerdict('OK')
+        self.assertEqual(
+            self.warnings(), ['Warmup failed: KeyError: 1. Next try in 1 s.'])
+
+    def test_nobody_waits_for_one_whose_port_does_not_accept(self):
+        turns = DummyTurns()
+        asked = []
+
+        def addresses():
+            asked.append(1)
+            return [self.address]
+
+        self.start(addresses, turns)
+        self.assertTrue(until(lambda: len(asked) > 3))
+        self.assertEqual(0, turns.asked)
+
+    def test_it_has_its_turn_until_a_warmup_ends_that_goes_on_without_it(self):
+        turns = DummyTurns()
+
+        def answer():
+            self.lifecycle.begin_warmup()
+
+        self.serve(answer)
+        self.start(turns=turns)
+        self.assertTrue(until(self.warnings))
+        self.assertVerdict('Warmup in progress')
+        self.assertTrue(turns.taken)
+        self.lifecycle.end_warmup([], [])
+        self.thread.join(PATIENCE)
+        self.assertFalse(turns.taken)
+
+    def test_while_it_waits_somebody_else_may_begin(self):
+        zope = self.serve(self.warm)
+        turns = DummyTurns('instance1')
+        self.start(turns=turns)
+        self.assertTrue(until(lambda: turns.asked))
+        self.lifecycle.begin_warmup()
+        self.lifecycle.end_warmup([], [])
+        self.thread.join(PATIENCE)
+        self.assertFalse(self.thread.is_alive())
+        self.assertEqual([], zope.requests)
+        self.assertIsNone(self.lifecycle.warmup_waiting_for)
+
+    def test_it_can_be_stopped_while_it_waits(self):
+        self.serve(self.warm)
+        turns = DummyTurns('instance1')
+        self.start(turns=turns)
+        self.assertTrue(until(lambda: turns.asked))
+        self.stop()
+        self.assertIsNone(self.lifecycle.warmup_waiting_for)
+
+    def test_what_goes_wrong_with_the_turns_does_not_end_it(self):
+        turns = DummyTurns()
+        turns.take = None
+        self.serve(self.warm)
+        self.start(turns=turns)
+        self.assertTrue(until(lambda: self.lifecycle.warmup_failures))
+        self.assertTrue(self.lifecycle.verdict().startswith(
+            'Warmup failed: TypeError: '), self.lifecycle.verdict())
+        del turns.take
+        self.assertVerdict('OK')
+
+
+class TestHost(unittest.TestCase):
+
+    def host_at(self, address, listening):
+        with closing(listening):
+            with closing(address.connect(PATIENCE)) as connected:
+                return host_of(connected)
+
+    def listening(self, family, host):
+        listening = socket.socket(family)
+        listening.bind((host, 0))
+        listening.listen(1)
+        return listening, listening.getsockname()[1]
+
+    def test_of_ipv4(self):
+        for host in ('127.0.0.1', 'localhost', '0.0.0.0', ''):
+            listening, port = self.listening(socket.AF_INET, '127.0.0.1')
+            self.assertEqual('127.0.0.1:%d' % port, self.host_at(
+                TCPAddress(host, port), listening))
+
+    @unittest.skipUnless(has_ipv6(), 'this machine has no IPv6 loopback')
+    def test_of_ipv6(self):
+        for host in ('::1', '::'):
+            listening, port = self.listening(socket.AF_INET6, '::1')
+            self.assertEqual('[::1]:%d' % port, self.host_at(
+                TCPAddress(host, port), listening))
+
+    def test_of_a_unix_socket(self):
+        folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder)
+        address = UnixAddress(os.path.join(folder, 'zope'))
+        listening, = address.listen()
+        self.assertEqual('localhost', self.host_at(address, listening))

@@ -7,6 +7,8 @@ from ftw.monitor.commands.databases import dbinfo
 from ftw.monitor.commands.databases import zeocache
 from ftw.monitor.commands.databases import zeostatus
 from ftw.monitor.commands.health import health_check
+from ftw.monitor.commands.health import warmup
+from ftw.monitor.commands.health import warmup_figures
 from ftw.monitor.commands.health import warmup_state
 from ftw.monitor.commands.metrics import perf_metrics
 from ftw.monitor.conflicts import Conflicts
@@ -160,7 +162,8 @@ class TestTheConfiguration(CommandCase):
         registered = dict(getUtilitiesFor(IMonitorPlugin))
         self.assertEqual(sorted(registered), [
             'dbinfo', 'health_check', 'help', 'interactive', 'monitor',
-            'perf_metrics', 'quit', 'warmup_state', 'zeocache', 'zeostatus'])
+            'perf_metrics', 'quit', 'warmup', 'warmup_state', 'zeocache',
+            'zeostatus'])
         for name, command in registered.items():
             self.assertEqual(command.__name__, name)
             self.assertTrue(IMonitorPlugin.providedBy(command), name)
@@ -171,7 +174,8 @@ class TestTheConfiguration(CommandCase):
         quick = [name for name, command in getUtilitiesFor(IMonitorPlugin)
                  if IQuickCommand.providedBy(command)]
         self.assertEqual(sorted(quick), [
-            'health_check', 'help', 'interactive', 'quit', 'warmup_state'])
+            'health_check', 'help', 'interactive', 'quit', 'warmup',
+            'warmup_state'])
 
 
 class TestBasics(CommandCase):
@@ -225,6 +229,134 @@ class TestHealth(CommandCase):
         self.assertEqual(self.answer(warmup_state), '1 0\n')
         lifecycle.begin_warmup()
         self.assertEqual(self.answer(warmup_state), '1 1\n')
+
+
+class TestWarmup(CommandCase):
+
+    def setUp(self):
+        CommandCase.setUp(self)
+        self.lifecycle = getUtility(ILifecycle)
+        self.log = RecordedLog.installed(self)
+
+    def figure(self, key):
+        return dict(warmup_figures(self.lifecycle))[key]
+
+    def assertState(self, state, warm):
+        self.assertEqual((state, warm),
+                         (self.figure('state'), self.figure('warm')))
+
+    def test_before_the_first_one_there_is_nothing_to_tell(self):
+        self.lifecycle.want_warmup()
+        self.assertEqual(
+            'state: booting\n'
+            'warm: no\n'
+            'waiting for: none\n'
+            'stage: none\n'
+            'site: none\n'
+            'worker: 0 of 0\n'
+            'step: 0 of 0\n'
+            'objects: 0\n'
+            'seconds: 0.0\n'
+            'warnings: 0\n'
+            'last error: none\n'
+            'next try: none\n'
+            'previous boot: unknown\n', self.answer(warmup))
+
+    def test_one_in_progress(self):
+        self.lifecycle.want_warmup()
+        self.lifecycle.previous_warmup_seconds = 5.12
+        self.lifecycle.begin_warmup()
+        progress = self.lifecycle.progress
+        progress.site = '/Plone'
+        progress.worker, progress.workers = 2, 4
+        progress.step, progress.steps = 3, 8
+        progress.begin_stage('catalog', 30000)
+        progress.count(12034)
+        progress.seconds = lambda: 4.2345
+        self.lifecycle.warn_of_warmup('a page is missing')
+        self.assertEqual(
+            'state: in progress\n'
+            'warm: no\n'
+            'waiting for: none\n'
+            'stage: catalog\n'
+            'site: /Plone\n'
+            'worker: 2 of 4\n'
+            'step: 3 of 8\n'
+            'objects: 12034 of 30000\n'
+            'seconds: 4.2\n'
+            'warnings: 1\n'
+            'last error: none\n'
+            'next try: none\n'
+            'previous boot: 5.1\n', self.answer(warmup))
+
+    def test_how_many_objects_there_are_may_be_unknown(self):
+        self.lifecycle.begin_warmup()
+        self.lifecycle.progress.begin_stage('pages')
+        self.lifecycle.progress.count(12)
+        self.assertEqual('12', self.figure('objects'))
+
+    def test_the_states_of_a_boot(self):
+        lifecycle = self.lifecycle
+        lifecycle.want_warmup()
+        self.assertState('booting', 'no')
+        lifecycle.warmup_waiting_for = 'instance1 (process 12)'
+        self.assertState('waiting', 'no')
+        self.assertEqual('instance1 (process 12)', self.figure('waiting for'))
+        lifecycle.warmup_waiting_for = None
+        lifecycle.begin_warmup()
+        self.assertState('in progress', 'no')
+        lifecycle.fail_warmup('KeyError: 1')
+        self.assertState('failed', 'no')
+        lifecycle.warmup_waiting_for = 'instance2 (process 13)'
+        self.assertState('waiting', 'no')
+        lifecycle.begin_warmup()
+        self.assertState('in progress', 'no')
+        self.assertEqual('none', self.figure('waiting for'))
+        lifecycle.end_warmup([], [])
+        self.assertState('done', 'yes')
+
+    def test_a_further_one_of_a_warm_instance(self):
+        self.lifecycle.begin_warmup()
+        self.lifecycle.end_warmup([], [])
+        self.lifecycle.begin_warmup()
+        self.assertState('in progress', 'yes')
+        self.lifecycle.fail_warmup('KeyError: 1')
+        self.assertState('failed', 'yes')
+        self.lifecycle.begin_warmup()
+        self.lifecycle.end_warmup([], [])
+        self.assertState('done', 'yes')
+
+    def test_one_that_need_not_be(self):
+        self.assertState('not wanted', 'no')
+        # The instance serves meanwhile, but it will be.
+        self.lifecycle.autowarmup_runs = True
+        self.assertState('booting', 'no')
+
+    def test_one_of_a_single_site_leaves_the_others_cold(self):
+        self.lifecycle.want_warmup()
+        self.lifecycle.begin_warmup()
+        self.lifecycle.end_warmup(['/a'], ['/a', '/b'])
+        self.assertState('booting', 'no')
+
+    def test_the_last_error_is_kept_and_is_one_line(self):
+        self.lifecycle.begin_warmup()
+        self.lifecycle.fail_warmup('KeyError: a\nLOOK: b')
+        self.assertEqual('KeyError: a LOOk: b', self.figure('last error'))
+        self.lifecycle.begin_warmup()
+        self.lifecycle.end_warmup([], [])
+        self.assertEqual('KeyError: a LOOk: b', self.figure('last error'))
+        self.assertEqual(13, self.answer(warmup).count('\n'))
+
+    def test_when_a_failed_one_is_tried_again(self):
+        self.lifecycle.begin_warmup()
+        self.lifecycle.fail_warmup('KeyError')
+        self.lifecycle.warmup_retry_pause = lambda: 0.94
+        # Nobody is there to do it.
+        self.assertEqual('none', self.figure('next try'))
+        self.lifecycle.autowarmup_runs = True
+        self.assertEqual('0.9', self.figure('next try'))
+        self.lifecycle.begin_warmup()
+        self.assertEqual('none', self.figure('next try'))
 
 
 class TestNamingADatabase(CommandCase):

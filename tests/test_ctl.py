@@ -1,12 +1,17 @@
 # -*- coding: utf-8 -*-
 from ftw.monitor import ctl
+from ftw.monitor import follow
 from ftw.monitor.address import TCPAddress
 from ftw.monitor.address import UnixAddress
-from ftw.monitor.compat import PY2
 from ftw.monitor.instance import configuration_file
+from tests.functional.processes import REPOSITORY
 from tests.instance_options import DummyOptions
+from tests.loopback import until
+from tests.patch import patch
+from tests.terminal import content
+from tests.terminal import Output
+from tests.terminal import TerminalProcess
 from tests.worlds import only_with_wsgi
-import io
 import os
 import shutil
 import socket
@@ -17,10 +22,6 @@ import unittest
 
 
 PATIENCE = 30
-
-#: As ``sys.stdout`` and ``sys.stderr`` are: for ``str``.
-Terminal = io.BytesIO if PY2 else (
-    lambda: io.TextIOWrapper(io.BytesIO(), encoding='ascii'))
 
 
 class DummyMonitor(threading.Thread):
@@ -78,8 +79,8 @@ class CtlCase(unittest.TestCase):
     def setUp(self):
         self.directory = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.directory)
-        self.output = Terminal()
-        self.errors = Terminal()
+        self.output = Output()
+        self.errors = Output()
         for name in list(os.environ):
             if name.startswith('FTW_MONITOR_'):
                 self.addCleanup(
@@ -104,11 +105,6 @@ class CtlCase(unittest.TestCase):
 
     def printed(self):
         return str(content(self.errors).decode('ascii'))
-
-
-def content(terminal):
-    terminal.flush()
-    return getattr(terminal, 'buffer', terminal).getvalue()
 
 
 class TestAsking(CtlCase):
@@ -208,12 +204,93 @@ class TestRunning(CtlCase):
         path = os.path.join(self.directory, 'monitor')
         for address in (UnixAddress(path), None):
             monitor = self.monitor(address=address)
-            self.errors = Terminal()
+            self.errors = Output()
             self.assertEqual(self.run_at([monitor.address], 'help'), 1)
             self.assertEqual(
                 self.printed(),
                 'The monitor at %s closed the connection without an'
                 ' answer.\n' % (monitor.address,))
+
+
+WARMUP = """\
+state: %s
+warm: no
+waiting for: none
+stage: catalog
+site: /Plone
+worker: 1 of 4
+step: 1 of 4
+objects: 0
+seconds: 1.0
+warnings: 0
+last error: none
+next try: none
+previous boot: unknown
+"""
+
+
+class TestFollowingAWarmup(CtlCase):
+
+    def follow(self, *addresses):
+        return ctl.run(addresses, ['warmup', '--follow'], self.output,
+                       self.errors)
+
+    def test_it_asks_for_the_warmup_until_it_has_ended(self):
+        monitor = self.monitor((WARMUP % 'done').encode('ascii'))
+        self.assertEqual(self.follow(self.nobody(), monitor.address), 0)
+        self.assertEqual(self.written(), b'done after 1.0 s, warnings: 0\n')
+        self.assertEqual(self.printed(), '')
+        self.assertEqual(monitor.asked, [b'warmup\n'])
+
+    def test_the_command_without_the_option_is_asked_once(self):
+        monitor = self.monitor((WARMUP % 'in progress').encode('ascii'))
+        self.assertEqual(ctl.run([monitor.address], ['warmup'], self.output,
+                                 self.errors), 0)
+        self.assertTrue(self.written().startswith(b'state: in progress\n'))
+        self.assertEqual(monitor.asked, [b'warmup\n'])
+
+    def test_any_other_option_is_for_the_monitor_to_refuse(self):
+        monitor = self.monitor(b'Error: too many positional arguments.\n')
+        ctl.run([monitor.address], ['warmup', '--nonsense'], self.output,
+                self.errors)
+        self.assertEqual(monitor.asked, [b'warmup --nonsense\n'])
+
+    def test_it_names_the_address_where_nobody_comes(self):
+        patch(self, follow, 'BOOT_PATIENCE', 0.05)
+        patch(self, follow, 'INTERVAL', 0.01)
+        address = self.nobody()
+        self.assertEqual(self.follow(address), 1)
+        self.assertIn(b'waiting for the monitor at %s: '
+                      % str(address).encode('ascii'), self.written())
+        self.assertEqual(self.printed().count('\n'), 1)
+        self.assertTrue(self.printed().startswith(
+            'No monitor answers at %s: ' % (address,)))
+
+    def test_it_names_the_address_where_there_is_no_answer(self):
+        patch(self, follow, 'BOOT_PATIENCE', 0.05)
+        patch(self, follow, 'INTERVAL', 0.01)
+        monitor = self.monitor()
+        self.assertEqual(self.follow(monitor.address), 1)
+        self.assertEqual(
+            self.printed(), 'No monitor answers at %s: there is no answer. Is'
+            ' the instance running?\n' % (monitor.address,))
+
+    def test_ctrl_c_ends_it_without_a_traceback(self):
+        monitor = self.monitor((WARMUP % 'in progress').encode('ascii'))
+        program = TerminalProcess(
+            [sys.executable, '-c',
+             'import sys; from ftw.monitor import ctl; sys.exit(ctl.main())',
+             '-a', str(monitor.address), 'warmup', '--follow'],
+            env=dict(os.environ, PYTHONPATH=REPOSITORY,
+                     PYTHONDONTWRITEBYTECODE='1'))
+        self.addCleanup(program.close)
+        self.assertTrue(until(lambda: len(monitor.asked) > 2), program.shown)
+        program.type(b'\x03')
+        self.assertEqual(program.wait(), 130)
+        self.assertIn(b'25 % catalog of /Plone, worker 1 of 4', program.shown)
+        self.assertNotIn(b'Traceback', program.shown)
+        # The shell's prompt comes in the next line.
+        self.assertTrue(program.shown.endswith(b'\n'), program.shown)
 
 
 class TestOfAnInstance(CtlCase):

@@ -1,10 +1,12 @@
 from ftw.monitor import lifecycle
+from ftw.monitor import progress
 from ftw.monitor.checks.databases import Databases
 from ftw.monitor.interfaces import ILifecycle
 from ftw.monitor.lifecycle import Lifecycle
 from ftw.monitor.server.call import Answer
 from hypothesis import given
 from hypothesis import settings
+from tests.patch import patch
 from tests.recorded_log import RecordedLog
 from tests.texts import seen
 from tests.texts import TEXT
@@ -53,9 +55,8 @@ class LifecycleCase(unittest.TestCase):
 
     def setUp(self):
         self.clock = DummyClock()
-        self.addCleanup(
-            setattr, lifecycle, 'monotonic', lifecycle.monotonic)
-        lifecycle.monotonic = self.clock
+        for module in (lifecycle, progress):
+            patch(self, module, 'monotonic', self.clock)
         self.log = RecordedLog.installed(self)
         self.lifecycle = Lifecycle()
 
@@ -285,6 +286,134 @@ class TestAWarmup(LifecycleCase):
         self.assertState(True, False)
 
 
+class TestTheProgress(LifecycleCase):
+
+    def test_none_before_the_first_warmup(self):
+        self.assertIsNone(self.lifecycle.progress)
+        self.assertVerdict('OK')
+        self.lifecycle.want_warmup()
+        self.assertVerdict('Instance is booting')
+
+    def test_each_warmup_has_its_own(self):
+        self.lifecycle.begin_warmup()
+        first = self.lifecycle.progress
+        first.begin_stage('pages')
+        first.count(7)
+        self.clock.now += 5
+        self.lifecycle.end_warmup(SITES, SITES)
+        self.assertIs(first, self.lifecycle.progress)
+        self.lifecycle.begin_warmup()
+        second = self.lifecycle.progress
+        self.assertIsNot(first, second)
+        self.assertEqual(('begins', 0, 0),
+                         (second.stage, second.loaded, second.seconds()))
+
+    def test_who_comes_second_does_not_get_a_new_one(self):
+        self.lifecycle.begin_warmup()
+        first = self.lifecycle.progress
+        self.assertFalse(self.lifecycle.begin_warmup())
+        self.assertIs(first, self.lifecycle.progress)
+
+    def test_a_success_ends_it(self):
+        self.lifecycle.begin_warmup()
+        self.clock.now += 5
+        self.lifecycle.end_warmup(SITES, SITES)
+        self.clock.now += 100
+        self.assertEqual(5, self.lifecycle.progress.seconds())
+
+    def test_a_failure_ends_it(self):
+        self.lifecycle.begin_warmup()
+        self.clock.now += 5
+        self.lifecycle.fail_warmup('KeyError: 1')
+        self.clock.now += 100
+        self.assertEqual(5, self.lifecycle.progress.seconds())
+
+    def test_a_later_failure_does_not_change_how_long_it_took(self):
+        # Of an attempt that could not even begin.
+        self.lifecycle.begin_warmup()
+        self.clock.now += 5
+        self.lifecycle.end_warmup(SITES, SITES)
+        self.clock.now += 100
+        self.lifecycle.fail_warmup('GET / answered 404')
+        self.assertEqual(5, self.lifecycle.progress.seconds())
+
+    def test_a_failure_before_the_first_warmup_has_none(self):
+        self.lifecycle.fail_warmup('GET / answered 404')
+        self.assertIsNone(self.lifecycle.progress)
+
+    def test_the_verdict_is_the_same_however_far_it_is(self):
+        self.lifecycle.want_warmup()
+        self.lifecycle.begin_warmup()
+        running = self.lifecycle.progress
+        running.begin_stage('hot set', 100)
+        running.count(100)
+        running.worker = running.workers = 4
+        running.step = running.steps = 8
+        running.end()
+        self.assertVerdict('Warmup in progress')
+        self.assertState(False, True)
+
+    def test_who_waits_for_another_instance_is_still_booting(self):
+        self.lifecycle.want_warmup()
+        self.lifecycle.autowarmup_runs = True
+        self.lifecycle.warmup_waiting_for = 'instance2'
+        self.assertVerdict('Instance is booting')
+        self.assertState(False, False)
+
+
+class TestWhatIsKeptOfAWarmup(LifecycleCase):
+
+    def run_for(self, seconds, sites=SITES):
+        self.lifecycle.begin_warmup()
+        self.clock.now += seconds
+        self.lifecycle.end_warmup(sites, SITES)
+
+    def test_how_long_the_first_one_took(self):
+        self.assertIsNone(self.lifecycle.first_warmup_seconds)
+        self.run_for(12.5)
+        self.assertEqual(12.5, self.lifecycle.first_warmup_seconds)
+
+    def test_later_ones_do_not_count(self):
+        self.run_for(12.5)
+        self.run_for(3)
+        self.assertEqual(12.5, self.lifecycle.first_warmup_seconds)
+        self.assertEqual(3, self.lifecycle.progress.seconds())
+
+    def test_nor_does_one_that_has_failed(self):
+        self.lifecycle.begin_warmup()
+        self.clock.now += 7
+        self.lifecycle.fail_warmup('KeyError: 1')
+        self.assertIsNone(self.lifecycle.first_warmup_seconds)
+        self.run_for(12.5)
+        self.assertEqual(12.5, self.lifecycle.first_warmup_seconds)
+
+    def test_nor_one_that_did_not_make_the_instance_warm(self):
+        self.run_for(7, ['/Plone'])
+        self.assertIsNone(self.lifecycle.first_warmup_seconds)
+        self.run_for(3, ['/folder/Plone'])
+        self.assertEqual(3, self.lifecycle.first_warmup_seconds)
+
+    def test_how_long_the_boot_before_took_makes_no_difference(self):
+        self.lifecycle.previous_warmup_seconds = 99
+        self.run_for(12.5)
+        self.assertEqual(12.5, self.lifecycle.first_warmup_seconds)
+        self.assertEqual(99, self.lifecycle.previous_warmup_seconds)
+
+    def test_the_last_error(self):
+        self.assertIsNone(self.lifecycle.warmup_last_error)
+        self.lifecycle.fail_warmup('KeyError: 1')
+        self.lifecycle.fail_warmup('KeyError: 2')
+        self.assertEqual('KeyError: 2', self.lifecycle.warmup_last_error)
+
+    def test_the_last_error_is_still_known_after_a_success(self):
+        self.lifecycle.want_warmup()
+        self.lifecycle.fail_warmup('KeyError: 1')
+        self.run_for(3)
+        self.assertEqual('KeyError: 1', self.lifecycle.warmup_last_error)
+        self.assertIsNone(self.lifecycle.warmup_failure)
+        self.assertVerdict('OK')
+
+
 class TestThePauseAfterAFailure(LifecycleCase):
 
     def fail(self):
@@ -410,6 +539,17 @@ class TestTheTimeLimit(LifecycleCase):
                          ['/Plone: there is no index'])
         self.lifecycle.begin_warmup()
         self.assertEqual(self.lifecycle.warmup_warnings, [])
+
+    def test_the_next_warmup_has_the_whole_time_again(self):
+        self.lifecycle.end_warmup(SITES, SITES)
+        self.clock.now += 100000
+        self.lifecycle.begin_warmup()
+        self.assertFalse(self.lifecycle.warmup_time_is_up('x'))
+        self.clock.now += 1801
+        self.assertTrue(self.lifecycle.warmup_time_is_up('x'))
+
+    def test_there_is_no_limit_before_the_first_warmup(self):
+        self.assertFalse(Lifecycle().warmup_time_is_up('x'))
 
     def test_there_is_no_limit_while_no_warmup_runs(self):
         self.lifecycle.end_warmup(SITES, SITES)

@@ -2,6 +2,8 @@
 
 from ftw.monitor import address as addresses
 from ftw.monitor import settings
+from ftw.monitor.follow import follow
+from ftw.monitor.wording import message_of
 import argparse
 import os
 import sys
@@ -10,17 +12,20 @@ import sys
 #: Seconds to wait for a connection, and for each piece of the answer.
 TIMEOUT = 60
 
+#: The same for one that is asked again and again, and answers from memory.
+FOLLOW_TIMEOUT = 5
+
 HEALTHY = b'OK\n'
 
 
-def ask(address, line):
+def ask(address, line, timeout=TIMEOUT):
     """Send *line* to the monitor at *address*; return its answer as bytes.
 
     Raises ``OSError`` (``IOError`` on Python 2) if nobody answers.
     """
     if not isinstance(line, bytes):
         line = line.encode('utf-8')
-    connection = address.connect(TIMEOUT)
+    connection = address.connect(timeout)
     try:
         connection.sendall(line + b'\n')
         parts = []
@@ -33,31 +38,51 @@ def ask(address, line):
         connection.close()
 
 
+def ask_first(candidates, line, timeout=TIMEOUT):
+    """Ask the first of the *candidates* that is there: (address, answer).
+
+    Raises ``EnvironmentError`` that names all of them if there is none.
+    """
+    problems = []
+    for address in candidates:
+        try:
+            return address, ask(address, line, timeout)
+        except EnvironmentError as error:
+            problems.append('%s: %s' % (address, message_of(error)))
+    raise EnvironmentError('; '.join(problems))
+
+
 def run(candidates, words, output, errors):
     """Ask the first of the *candidates* (addresses) that is there.
 
     Writes the answer to *output* as it comes, or one line to *errors*.
     Returns the exit status.
     """
+    if words == ['warmup', '--follow']:
+        return follow(lambda: ask_for_warmup(candidates), output, errors)
     line = ' '.join(words) or 'help'
-    problems = []
-    for address in candidates:
-        try:
-            answer = ask(address, line)
-        except EnvironmentError as error:
-            problems.append('%s: %s' % (address, error))
-            continue
-        _write(output, answer)
-        if not answer:
-            errors.write('The monitor at %s closed the connection without an'
-                         ' answer.\n' % (address,))
-            return 1
-        if line.split() == ['health_check']:
-            return 0 if answer == HEALTHY else 1
-        return 0
-    errors.write('No monitor answers at %s. Is the instance running?\n'
-                 % '; '.join(problems))
-    return 1
+    try:
+        address, answer = ask_first(candidates, line)
+    except EnvironmentError as error:
+        errors.write('No monitor answers at %s. Is the instance running?\n'
+                     % message_of(error))
+        return 1
+    _write(output, answer)
+    if not answer:
+        errors.write('The monitor at %s closed the connection without an'
+                     ' answer.\n' % (address,))
+        return 1
+    if line.split() == ['health_check']:
+        return 0 if answer == HEALTHY else 1
+    return 0
+
+
+def ask_for_warmup(candidates):
+    """What the monitor says of the warm-up; see ``follow``."""
+    address, answer = ask_first(candidates, 'warmup', FOLLOW_TIMEOUT)
+    if not answer:
+        raise EnvironmentError('%s: there is no answer' % (address,))
+    return answer
 
 
 def _write(output, answer):
@@ -129,7 +154,8 @@ def main(argv=None):
              ' the variable FTW_MONITOR_ADDRESS says')
     parser.add_argument(
         'words', metavar='CMD [ARG...]', nargs=argparse.REMAINDER,
-        help='the command, by default "help"')
+        help='the command, by default "help"; "warmup --follow" shows the'
+             ' progress of the warm-up until it ends')
     options = parser.parse_args(argv)
     if options.address is None:
         parser.error('--address is missing: the HTTP port of the instance + %d'

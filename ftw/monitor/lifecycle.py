@@ -2,6 +2,7 @@
 
 from ftw.monitor.compat import monotonic
 from ftw.monitor.interfaces import ILifecycle
+from ftw.monitor.progress import Progress
 from ftw.monitor.wording import one_line
 from zope.interface import implementer
 import logging
@@ -39,9 +40,14 @@ class Lifecycle(object):
         self.warmup_in_progress = False
         self.warmup_failure = None
         self.warmup_failures = 0
+        self.warmup_last_error = None
+        self.warmup_waiting_for = None
+        self.autowarmup_runs = False
         self.warmup_warnings = []
         self.warmup_left_out = []
-        self._warmup_began = 0
+        self.progress = None
+        self.first_warmup_seconds = None
+        self.previous_warmup_seconds = None
         self._warmup_failed = 0
         self._warmup_performer = None
 
@@ -66,10 +72,10 @@ class Lifecycle(object):
         with self._lock:
             if self.warmup_in_progress:
                 return False
-            self._warmup_began = monotonic()
             self._warmup_performer = None
             self.warmup_warnings = []
             self.warmup_left_out = []
+            self.progress = Progress()
             self.warmup_in_progress = True
             return True
 
@@ -99,10 +105,12 @@ class Lifecycle(object):
                 'the time limit of %s s (FTW_MONITOR_WARMUP_TIMEOUT) is used'
                 ' up; left out: %s' % (
                     self.warmup_timeout, ', '.join(self.warmup_left_out)))
+        self.progress.end()
         self.warmup_failures = 0
         self.warmup_failure = None
         self.warm_sites.update(sites)
-        if self.warm_sites.issuperset(all_sites):
+        if self.warm_sites.issuperset(all_sites) and not self.warmup_done:
+            self.first_warmup_seconds = self.progress.seconds()
             self.warmup_done = True
         self._warmup_performer = None
         self.warmup_in_progress = False
@@ -112,6 +120,9 @@ class Lifecycle(object):
         self.warmup_failures += 1
         self._warmup_failed = monotonic()
         self._warmup_performer = None
+        if self.progress is not None:
+            self.progress.end()
+        self.warmup_last_error = reason
         self.warmup_failure = reason
         self.warmup_in_progress = False
 
@@ -124,7 +135,7 @@ class Lifecycle(object):
         return max(0, self._warmup_failed + pause - monotonic())
 
     def _warmup_overdue(self):
-        return monotonic() > self._warmup_began + self.warmup_timeout
+        return self.progress.seconds() > self.warmup_timeout
 
     # -- asked by everybody
 

@@ -30,8 +30,9 @@ OTHER_DATABASE = """\
 
 CLIENT = re.compile('^> (.*)$', re.MULTILINE)
 
-#: The lines that have them: of dbinfo and the like, of monitor, JSON.
-FIGURES = re.compile(r'^(?:\d|Vm|\{).*$', re.MULTILINE)
+#: The lines that have them: of dbinfo and the like, of monitor, JSON, warmup.
+FIGURES = re.compile(
+    r'^(?:\d|Vm|\{|objects: |seconds: |warnings: ).*$', re.MULTILINE)
 
 
 class TestConversation(FunctionalCase):

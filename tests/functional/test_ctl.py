@@ -8,10 +8,41 @@ from tests.functional.processes import NC
 from tests.functional.processes import say
 from tests.functional.processes import wait_until
 from tests.loopback import has_ipv6
+from tests.terminal import lines_on_screen
+from tests.terminal import TerminalProcess
 import json
 import os
 import sys
 import unittest
+
+
+#: Its work waits for a file.
+VISITORS = """\
+import os
+import time
+from ftw.monitor.warmup import DefaultWarmupPerformer
+
+class GatedPerformer(DefaultWarmupPerformer):
+    def perform(self):
+        gate = os.path.join(os.environ['TEST_HOME'], 'gate')
+        while not os.path.exists(gate):
+            time.sleep(0.02)
+        super(GatedPerformer, self).perform()
+"""
+
+PERFORMER = """\
+  <adapter
+      for="Products.CMFPlone.interfaces.IPloneSiteRoot *"
+      factory="visitors.GatedPerformer"
+      provides="ftw.monitor.interfaces.IWarmupPerformer"
+      />
+"""
+
+
+def ftw_monitor(*words):
+    """The command line of the script ``ftw-monitor``."""
+    return [sys.executable,
+            os.path.join(BUILDOUT, 'bin', 'ftw-monitor')] + list(words)
 
 
 class TestControl(FunctionalCase):
@@ -20,9 +51,7 @@ class TestControl(FunctionalCase):
         return instance.run(instance.ctl('monitor', *words))
 
     def ftw_monitor(self, instance, *words):
-        return instance.run(
-            [sys.executable, os.path.join(BUILDOUT, 'bin', 'ftw-monitor')]
-            + list(words))
+        return instance.run(ftw_monitor(*words))
 
     def test_it_prints_the_answers_of_a_running_instance(self):
         instance = self.instance().start()
@@ -125,3 +154,66 @@ class TestControl(FunctionalCase):
                          self.monitor(instance, 'health_check'))
         self.assertEqual((0, 'OK\n', ''), self.ftw_monitor(
             instance, '-a', '[::1]:%d' % address[1], 'health_check'))
+
+
+class TestFollowingAWarmup(FunctionalCase):
+
+    def gated_instance(self):
+        instance = self.instance()
+        instance.add_package(VISITORS, PERFORMER)
+        return instance
+
+    def start(self, instance):
+        instance.start(environ={'TEST_HOME': instance.home})
+
+    def on_terminal(self, command):
+        program = TerminalProcess(command)
+        self.addCleanup(program.close)
+        return program
+
+    def wait_for(self, program, text):
+        wait_until(lambda: text in program.shown, lambda: '%r in %r' % (
+            text, program.shown))
+
+    def test_a_bar_from_before_the_boot_until_the_end(self):
+        instance = self.gated_instance()
+        program = self.on_terminal(ftw_monitor(
+            '-a', '%s:%d' % instance.monitor, 'warmup', '--follow'))
+        self.wait_for(program, b'waiting for the monitor at 127.0.0.1')
+        self.start(instance)
+        self.wait_for(program, b'[................]   0 % ')
+        self.wait_for(program, b' of /Plone, worker 1 of 4, ')
+        instance.write('gate', '')
+        self.assertEqual(0, program.wait(), program.shown)
+        self.assertEqual('OK', instance.health())
+        line, end = lines_on_screen(program.shown)
+        self.assertEqual('', end)
+        self.assertRegex(
+            line, r'^\[################\] 100 % done after \d+\.\d s,'
+                  r' warnings: \d+$')
+
+    def test_ctrl_c_ends_it_and_not_the_warmup(self):
+        instance = self.gated_instance()
+        self.start(instance)
+        instance.wait_for_health('Warmup in progress')
+        program = self.on_terminal(
+            instance.ctl('monitor', 'warmup', '--follow'))
+        self.wait_for(program, b'worker 1 of 4')
+        program.type(b'\x03')
+        self.assertEqual(1, program.wait())
+        self.assertNotIn(b'Traceback', program.shown)
+        self.assertEqual('0 1\n', instance.say('warmup_state'))
+
+    def test_lines_on_a_pipe(self):
+        instance = self.instance().start()
+        status, output, errors = instance.run(ftw_monitor(
+            '-a', '%s:%d' % instance.monitor, 'warmup', '--follow'))
+        self.assertEqual((0, ''), (status, errors))
+        lines = output.splitlines()
+        self.assertIn('waiting for the monitor at', lines[0])
+        self.assertRegex(lines[-1], r'^done after \d+\.\d s, warnings: \d+$')
+        self.assertRegex(output, r' of /Plone, worker \d of 4, \d+\.\d s\n')
+        # It is over.
+        self.assertEqual(
+            (0, lines[-1] + '\n', ''), instance.run(instance.ctl(
+                'monitor', 'warmup', '--follow')))

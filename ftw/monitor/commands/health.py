@@ -1,8 +1,11 @@
-"""health_check and warmup_state: what a load balancer asks for."""
+"""health_check and warmup_state: what a load balancer asks for; and warmup,
+which tells all about it."""
 
 from ftw.monitor.interfaces import ILifecycle
 from ftw.monitor.interfaces import IMonitorPlugin
 from ftw.monitor.interfaces import IQuickCommand
+from ftw.monitor.progress import Progress
+from ftw.monitor.wording import one_line
 from zope.component import getUtility
 from zope.interface import provider
 
@@ -27,3 +30,68 @@ def warmup_state(connection):
     """
     done, in_progress = getUtility(ILifecycle).warmup_state()
     connection.write('%d %d\n' % (done, in_progress))
+
+
+@provider(IMonitorPlugin, IQuickCommand)
+def warmup(connection):
+    """Tell how far the warm-up is
+
+    All about the warm-up in progress, else about the last one: in each line a
+    key, a colon and a value.
+
+    "state" is "not wanted", "booting", "waiting" (for other instances), "in
+    progress", "failed" or "done". "warm" says whether one of all sites has
+    succeeded since the start. "step" counts those that are done, of all; a
+    step is to do one thing in the connection of one worker. "objects" are
+    those of the stage. "next try" and "previous boot" are in seconds.
+    """
+    for pair in warmup_figures(getUtility(ILifecycle)):
+        connection.write('%s: %s\n' % pair)
+
+
+def warmup_figures(lifecycle):
+    """``[(key, value), ...]``: what *lifecycle* knows of its warm-up."""
+    state = warmup_activity(lifecycle)
+    progress = lifecycle.progress
+    if progress is None:
+        progress = Progress()
+        progress.stage = 'none'
+    return [
+        ('state', state),
+        ('warm', 'yes' if lifecycle.warmup_done else 'no'),
+        ('waiting for', one_line(
+            state == 'waiting' and lifecycle.warmup_waiting_for or 'none')),
+        ('stage', one_line(progress.stage)),
+        ('site', progress.site or 'none'),
+        ('worker', '%d of %d' % (progress.worker, progress.workers)),
+        ('step', '%d of %d' % (progress.step, progress.steps)),
+        ('objects', '%d of %d' % (progress.loaded, progress.planned)
+         if progress.planned else '%d' % progress.loaded),
+        ('seconds', '%.1f' % progress.seconds()),
+        ('warnings', len(lifecycle.warmup_warnings)),
+        ('last error', one_line(lifecycle.warmup_last_error or 'none')),
+        ('next try', '%.1f' % lifecycle.warmup_retry_pause()
+         if state == 'failed' and lifecycle.autowarmup_runs else 'none'),
+        ('previous boot', _seconds(lifecycle.previous_warmup_seconds)),
+    ]
+
+
+def warmup_activity(lifecycle):
+    """What *lifecycle* is doing about its warm-up, in a word or two."""
+    # Read in this order: what a warm-up leaves behind is set before it is no
+    # longer in progress.
+    if lifecycle.warmup_in_progress:
+        return 'in progress'
+    if lifecycle.warmup_waiting_for and not lifecycle.warmup_done:
+        return 'waiting'
+    if lifecycle.warmup_failure:
+        return 'failed'
+    if lifecycle.warmup_done:
+        return 'done'
+    if lifecycle.warmup_wanted or lifecycle.autowarmup_runs:
+        return 'booting'
+    return 'not wanted'
+
+
+def _seconds(number):
+    return 'unknown' if number is None else '%.1f' % number

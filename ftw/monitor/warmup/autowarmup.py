@@ -1,5 +1,7 @@
 """The thread that lets a booting instance warm itself up."""
 
+from contextlib import closing
+from ftw.monitor.address import TCPAddress
 from ftw.monitor.compat import HTTPConnection
 from ftw.monitor.compat import HTTPException
 from ftw.monitor.compat import native
@@ -9,6 +11,7 @@ from ftw.monitor.wording import message_of
 from ftw.monitor.wording import one_line
 from math import ceil
 import logging
+import socket
 import threading
 
 
@@ -38,45 +41,68 @@ class Autowarmup(threading.Thread):
     :param lifecycle: the ``Lifecycle`` of this process.
     :param http_addresses: called for each attempt, it returns the addresses
         where this process serves HTTP, as far as known by then.
+    :param turns: ``Turns`` or ``NoTurns``: whether other instances go first.
     """
 
-    def __init__(self, lifecycle, http_addresses):
+    def __init__(self, lifecycle, http_addresses, turns):
         super(Autowarmup, self).__init__(name='ftw.monitor.autowarmup')
         self.daemon = True
         self._lifecycle = lifecycle
         self._http_addresses = http_addresses
+        self._turns = turns
+        self._polls = 0
         self._stopped = threading.Event()
+        lifecycle.autowarmup_runs = True
 
     def stop(self):
         """Make no further attempt."""
         self._stopped.set()
 
     def run(self):
-        polls = 0
-        while not (self._lifecycle.warmup_done or self._stopped.is_set()):
-            try:
-                if not self._lifecycle.warmup_in_progress:
-                    self._attempt()
-                pause = self._lifecycle.warmup_retry_pause()
-                if pause and not any(self._lifecycle.warmup_state()):
-                    LOG.warning('Warmup failed: %s. Next try in %d s.',
-                                self._lifecycle.warmup_failure, ceil(pause))
-            except Unreachable as error:
-                polls += 1
-                pause = 0
-                if polls == round(PATIENCE / POLL_INTERVAL):
-                    LOG.warning(
-                        'Autowarmup still waits for the HTTP port: %s.'
-                        ' FTW_MONITOR_AUTOWARMUP=0 turns it off.', error)
-            except Exception as error:
-                LOG.exception('Autowarmup failed.')
-                self._lifecycle.fail_warmup(describe(error))
-                pause = self._lifecycle.warmup_retry_pause()
-            self._stopped.wait(pause or POLL_INTERVAL)
+        try:
+            while not (self._lifecycle.warmup_done
+                       or self._stopped.is_set()):
+                self._stopped.wait(self._go_on() or POLL_INTERVAL)
+        finally:
+            self._turns.give_back()
+            self._lifecycle.warmup_waiting_for = None
+            self._lifecycle.autowarmup_runs = False
+
+    def _go_on(self):
+        """Do what is to be done now; return for how long to pause then."""
+        try:
+            if not self._lifecycle.warmup_in_progress:
+                self._attempt()
+            pause = self._lifecycle.warmup_retry_pause()
+            if pause and not any(self._lifecycle.warmup_state()):
+                LOG.warning('Warmup failed: %s. Next try in %d s.',
+                            self._lifecycle.warmup_failure, ceil(pause))
+            return pause
+        except Unreachable as error:
+            self._polls += 1
+            if self._polls == round(PATIENCE / POLL_INTERVAL):
+                LOG.warning(
+                    'Autowarmup still waits for the HTTP port: %s.'
+                    ' FTW_MONITOR_AUTOWARMUP=0 turns it off.', error)
+            return 0
+        except Exception as error:
+            LOG.exception('Autowarmup failed.')
+            self._lifecycle.fail_warmup(describe(error))
+            return self._lifecycle.warmup_retry_pause()
+        finally:
+            # Also for as long as a failed one pauses.
+            if not self._lifecycle.warmup_in_progress:
+                self._turns.give_back()
 
     def _attempt(self):
+        # First, since nobody should wait for an instance that cannot begin.
         connected, address = self._connect()
-        url = 'http://%s/@@warmup' % (address,)
+        with closing(connected):
+            self._lifecycle.warmup_waiting_for = self._turns.take()
+            if not self._lifecycle.warmup_waiting_for:
+                self._ask(connected, 'http://%s/@@warmup' % (address,))
+
+    def _ask(self, connected, url):
         try:
             status, text = self._get(connected)
         except (EnvironmentError, HTTPException) as error:
@@ -87,8 +113,6 @@ class Autowarmup(threading.Thread):
                             self._lifecycle.verdict())
             self._fail(problem)
             return
-        finally:
-            connected.close()
         if status == 200 and text == SUCCESS:
             if not self._lifecycle.warmup_done:
                 self._fail('GET %s: the answer comes from another process,'
@@ -117,7 +141,18 @@ class Autowarmup(threading.Thread):
         # Past every proxy setting: the socket is given.
         connection = HTTPConnection('localhost')
         connection.sock = connected
-        connection.request('GET', '/@@warmup')
+        connection.request(
+            'GET', '/@@warmup', headers={'Host': host_of(connected)})
         response = connection.getresponse()
         return response.status, native(
             response.read(1000).decode('utf-8', 'replace'))
+
+
+def host_of(connected):
+    """Where a socket is connected to, as a ``Host`` header.
+
+    The warm-up takes it for one that visitors may use.
+    """
+    if connected.family == socket.AF_UNIX:
+        return 'localhost'
+    return str(TCPAddress(*connected.getpeername()[:2]))
