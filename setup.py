@@ -28,7 +28,7 @@ PLONE_62 = {
         'ZODB',
         'Zope[wsgi]',
     ],
-    'tests': ['ZEO'],
+    'tests': ['plone.restapi', 'ZEO'],
 }
 
 WORLD = PLONE_43 if sys.version_info[0] == 2 else PLONE_62
