@@ -7,6 +7,7 @@ from ftw.monitor.instance import current
 from ftw.monitor.instance import Instance
 from ftw.monitor.instance import listening_addresses
 from ftw.monitor.instance import new_request
+from ftw.monitor.instance.visitor import environ_of_visitor
 from tests.patch import patch
 import os
 import socket
@@ -74,6 +75,47 @@ class TestListening(unittest.TestCase):
                  if address not in before]
         self.assertEqual([tuple(address) for address in added],
                          [listening.getsockname()])
+
+
+class TestTheEnvironmentOfAVisitor(unittest.TestCase):
+
+    def assertEnvironment(self, environ, **expected):
+        self.assertEqual(
+            expected, {name: environ[name] for name in expected})
+
+    def assertServer(self, host, name, port):
+        self.assertEnvironment(
+            environ_of_visitor('/', host, 'text/html'),
+            HTTP_HOST=host, SERVER_NAME=name, SERVER_PORT=port)
+
+    def test_a_host(self):
+        self.assertServer('www.example.org', 'www.example.org', '80')
+
+    def test_a_host_with_a_port(self):
+        self.assertServer('localhost:8080', 'localhost', '8080')
+        self.assertServer('127.0.0.1:80', '127.0.0.1', '80')
+
+    def test_an_ipv6_address(self):
+        self.assertServer('[::1]', '[::1]', '80')
+        self.assertServer('[fe80::1:2]', '[fe80::1:2]', '80')
+
+    def test_an_ipv6_address_with_a_port(self):
+        self.assertServer('[::1]:8080', '[::1]', '8080')
+
+    def test_what_was_never_a_host(self):
+        # Visitors have sent it.
+        for host in ('', ':', 'a:b', 'a b', '[', 'www.example.org:'):
+            self.assertServer(host, host, '80')
+
+    def test_a_page_with_a_query(self):
+        self.assertEnvironment(
+            environ_of_visitor('/++api++?expand=a,b&c=d?', 'localhost', '*/*'),
+            PATH_INFO='/++api++', QUERY_STRING='expand=a,b&c=d?')
+
+    def test_each_visitor_has_its_own(self):
+        environ_of_visitor('/', 'localhost', '*/*')['HTTP_COOKIE'] = 'a=b'
+        self.assertNotIn(
+            'HTTP_COOKIE', environ_of_visitor('/', 'localhost', '*/*'))
 
 
 class TestTheRequestOfAVisitor(unittest.TestCase):

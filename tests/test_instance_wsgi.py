@@ -1,4 +1,5 @@
 from ftw.monitor.compat import PY2
+from tests.functional.processes import wait_until
 from tests.instance_options import DummyOptions
 from tests.loopback import has_ipv6
 from tests.worlds import only_with_wsgi
@@ -10,10 +11,12 @@ import unittest
 
 
 if not PY2:
+    from ftw.monitor.instance.wsgi import call_in_other_workers
     from ftw.monitor.instance.wsgi import configured_addresses
     from ftw.monitor.instance.wsgi import controlled_addresses
     from ftw.monitor.instance.wsgi import detect
     from ftw.monitor.instance.wsgi import worker_threads
+    from waitress.task import ThreadedTaskDispatcher
 
 
 RECIPE = 'egg:plone.recipe.zope2instance#main'
@@ -273,3 +276,53 @@ class TestThisProcess(unittest.TestCase):
             done.set()
             for thread in threads:
                 thread.join(30)
+
+
+class DummyTask(object):
+    """A request, as far as waitress looks at it."""
+
+    def __init__(self, action):
+        self.service = action
+
+    def cancel(self):
+        """Nobody waits for the answer."""
+
+
+@only_with_wsgi
+class TestOtherWorkers(unittest.TestCase):
+
+    def setUp(self):
+        self.called = []
+
+    def call(self):
+        """The thread, and how many others did not do the work."""
+        return threading.current_thread().name, call_in_other_workers(
+            lambda: self.called.append(threading.current_thread().name))
+
+    def start_waitress(self):
+        waitress = ThreadedTaskDispatcher()
+        waitress.set_thread_count(3)
+        self.addCleanup(waitress.shutdown)
+        return waitress
+
+    def test_there_are_none_without_waitress(self):
+        self.assertEqual(0, self.call()[1])
+        self.assertEqual([], self.called)
+
+    def test_a_worker_has_all_but_itself(self):
+        waitress = self.start_waitress()
+        calls = []
+        waitress.add_task(DummyTask(lambda: calls.append(self.call())))
+        wait_until(lambda: calls, 'a worker has called the others')
+        (own, asleep), = calls
+        self.assertEqual(0, asleep)
+        self.assertEqual(
+            {'waitress-0', 'waitress-1', 'waitress-2'} - {own},
+            set(self.called))
+        self.assertEqual(2, len(self.called))
+
+    def test_any_other_thread_has_all_of_them(self):
+        self.start_waitress()
+        self.assertEqual(0, self.call()[1])
+        self.assertEqual(['waitress-0', 'waitress-1', 'waitress-2'],
+                         sorted(self.called))

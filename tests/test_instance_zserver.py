@@ -17,7 +17,6 @@ from zExceptions import NotFound
 from zExceptions import Redirect
 from zExceptions import Unauthorized
 from ZODB.POSException import ConflictError
-from zope.component import getGlobalSiteManager
 from zope.component.hooks import getSite
 from zope.component.hooks import setSite
 from zope.globalrequest import getRequest
@@ -38,6 +37,7 @@ import unittest
 
 
 if PY2:
+    from ftw.monitor.instance.zserver import call_in_other_workers
     from ftw.monitor.instance.zserver import configuration_file
     from ftw.monitor.instance.zserver import controlled_addresses
     from ftw.monitor.instance.zserver import detect
@@ -164,6 +164,10 @@ class TestTheWorkers(unittest.TestCase):
               read_zope_conf('zserver-threads 7\n').zserver_threads)
         self.assertEqual(7, worker_threads())
 
+    def test_nothing_is_done_in_each_of_them(self):
+        patch(self, getConfiguration(), 'zserver_threads', 7)
+        self.assertEqual(0, call_in_other_workers(self.fail))
+
 
 @only_with_zserver
 class TestWhereAnInstanceListensThatIsControlled(unittest.TestCase):
@@ -222,10 +226,7 @@ class TestPublishing(WarmupCase):
         self.addCleanup(setRequest, getRequest())
         endInteraction()
         self.events = []
-        registry = getGlobalSiteManager()
-        registry.registerHandler(self.events.append, (IPubEvent,))
-        self.addCleanup(
-            registry.unregisterHandler, self.events.append, (IPubEvent,))
+        self.register_handler(self.events.append, IPubEvent)
 
     def page(self, action):
         """Let *action*, called with (site, request), be the page."""
@@ -312,9 +313,7 @@ class TestPublishing(WarmupCase):
             except KeyError:
                 pass
 
-        registry = getGlobalSiteManager()
-        registry.registerHandler(handle, (IPubFailure,))
-        self.addCleanup(registry.unregisterHandler, handle, (IPubFailure,))
+        self.register_handler(handle, IPubFailure)
         self.raising(Problem('no more tea'))
         self.assertRaises(Problem, self.publish)
 

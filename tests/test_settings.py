@@ -10,17 +10,23 @@ import unittest
 
 ADDRESS = 'FTW_MONITOR_ADDRESS'
 AUTOWARMUP = 'FTW_MONITOR_AUTOWARMUP'
+HOTSET = 'FTW_MONITOR_HOTSET'
 PATHS = 'FTW_MONITOR_WARMUP_PATHS'
 REQUIRED = 'FTW_MONITOR_WARMUP_REQUIRED'
+SEED = 'FTW_MONITOR_HOTSET_SEED'
 TIMEOUT = 'FTW_MONITOR_WARMUP_TIMEOUT'
+WAIT = 'FTW_MONITOR_WARMUP_WAIT'
 
 #: Variable, attribute and default of each setting.
 ALL = (
     (ADDRESS, 'address', None),
     (AUTOWARMUP, 'autowarmup', True),
+    (HOTSET, 'hotset', None),
     (PATHS, 'warmup_paths', []),
     (REQUIRED, 'warmup_required', True),
+    (SEED, 'hotset_seed', None),
     (TIMEOUT, 'warmup_timeout', 1800),
+    (WAIT, 'warmup_wait', 0),
 )
 ATTRIBUTES = {variable: attribute for variable, attribute, _ in ALL}
 DEFAULTS = {variable: default for variable, _, default in ALL}
@@ -67,6 +73,7 @@ class TestSettings(unittest.TestCase):
         self.assertReads(ADDRESS, ' 8160 ', TCPAddress(None, 8160))
         self.assertReads(AUTOWARMUP, ' off\n', False)
         self.assertReads(TIMEOUT, '\t60 ', 60)
+        self.assertReads(HOTSET, ' /var/hotset ', '/var/hotset')
 
     def test_an_address(self):
         for text, expected in (
@@ -122,6 +129,54 @@ class TestSettings(unittest.TestCase):
                      '10 min', '1,5', 'off', 'never'):
             self.assertProblem(TIMEOUT, text)
 
+    def test_to_wait_for_other_instances(self):
+        self.assertReads(WAIT, '120', 120)
+        self.assertReads(WAIT, '0.5', 0.5)
+
+    def test_not_to_wait_for_other_instances(self):
+        for word in ('0', 'false', 'no', 'off'):
+            for text in spellings(word):
+                self.assertReads(WAIT, text, 0)
+
+    def test_a_time_to_wait_that_is_none(self):
+        for text in ('-1', '0.0', 'nan', 'inf', '1e999', '2 min', '1,5',
+                     'on', 'true', 'forever'):
+            self.assertProblem(WAIT, text)
+
+    def test_a_file_for_the_hot_set(self):
+        self.assertReads(HOTSET, '/var/lib/plone/1.hotset',
+                         '/var/lib/plone/1.hotset')
+        # Whatever it is called.
+        self.assertReads(HOTSET, '/off', '/off')
+
+    def test_no_hot_set(self):
+        for word in ('0', 'false', 'no', 'off'):
+            for text in spellings(word):
+                self.assertReads(HOTSET, text, OFF)
+
+    def test_a_file_to_start_from(self):
+        self.assertReads(SEED, '/srv/shared/plone.hotset',
+                         '/srv/shared/plone.hotset')
+
+    def test_a_file_that_nobody_knows_where_it_is(self):
+        # That would depend on where the instance is started.
+        for text in ('hotset', 'var/hotset', './hotset', '../hotset',
+                     '~/hotset', 'file:///var/hotset', 'on'):
+            self.assertProblem(HOTSET, text)
+            self.assertProblem(SEED, text)
+
+    def test_a_relative_path_is_refused_with_the_reason(self):
+        self.assertEqual(
+            Settings({HOTSET: 'var/hotset', SEED: 'seed'}).problems,
+            ["FTW_MONITOR_HOTSET is ignored: 'var/hotset' is no absolute"
+             " path. The default is used.",
+             "FTW_MONITOR_HOTSET_SEED is ignored: 'seed' is no absolute path."
+             " The default is used."])
+
+    def test_there_is_no_word_for_no_file_to_start_from(self):
+        # To start from none is to set nothing.
+        self.assertProblem(SEED, 'off')
+
     def test_paths_are_relative_to_the_site(self):
         self.assertReads(PATHS, 'news', ['news'])
         self.assertReads(PATHS, '/news/ /a/b,c\nd,,e ,',
@@ -130,10 +185,11 @@ class TestSettings(unittest.TestCase):
     def test_each_bad_variable_is_one_problem(self):
         read = Settings({
             ADDRESS: 'x', AUTOWARMUP: 'x', REQUIRED: 'x', TIMEOUT: 'x',
-            PATHS: 'x'})
+            PATHS: 'x', WAIT: 'x', HOTSET: 'x', SEED: 'x'})
         self.assertEqual(
             sorted(problem.split()[0] for problem in read.problems),
-            sorted([ADDRESS, AUTOWARMUP, REQUIRED, TIMEOUT]))
+            sorted([ADDRESS, AUTOWARMUP, REQUIRED, TIMEOUT, WAIT, HOTSET,
+                    SEED]))
         self.assertEqual(read.warmup_paths, ['x'])
 
     def test_the_default_list_of_paths_belongs_to_nobody_else(self):

@@ -1,20 +1,29 @@
 """Where the monitor and the autowarmup start, and where they do not."""
 
+from App.config import getConfiguration
 from ftw.monitor import instance
 from ftw.monitor import server
 from ftw.monitor import startup
 from ftw.monitor.address import TCPAddress
 from ftw.monitor.interfaces import IDatabases
+from ftw.monitor.interfaces import IHotSetStore
+from ftw.monitor.interfaces import IVirtualHosts
 from ftw.monitor.startup import start_monitor
+from ftw.monitor.warmup.turns import NoTurns
+from ftw.monitor.warmup.turns import Turns
+from tests.patch import patch
 from tests.recorded_log import RecordedLog
 from tests.testing import MONITOR_INTEGRATION_TESTING
 from tests.worlds import only_if_scripts_start
 from zope.component import getGlobalSiteManager
+from zope.component import getUtility
 from zope.component import queryUtility
 from zope.event import notify
 from zope.processlifetime import ProcessStarting
 import logging
 import os
+import shutil
+import tempfile
 import threading
 import unittest
 
@@ -22,13 +31,33 @@ import unittest
 VARIABLES = (
     'FTW_MONITOR_ADDRESS',
     'FTW_MONITOR_AUTOWARMUP',
+    'FTW_MONITOR_HOTSET',
+    'FTW_MONITOR_HOTSET_SEED',
     'FTW_MONITOR_WARMUP_REQUIRED',
     'FTW_MONITOR_WARMUP_TIMEOUT',
+    'FTW_MONITOR_WARMUP_WAIT',
 )
 
 
 class DummyListener(object):
     """A server without a socket."""
+
+
+class DummySaver(object):
+    """What saves the hot set, without a thread."""
+
+    def __init__(self, store, lifecycle, databases, hosts):
+        self.store = store
+        self.lifecycle = lifecycle
+        self.databases = databases
+        self.hosts = hosts
+        self.started = False
+
+    def start(self):
+        self.started = True
+
+    def finish(self):
+        """Nothing is saved."""
 
 
 class TestStartMonitor(unittest.TestCase):
@@ -43,12 +72,21 @@ class TestStartMonitor(unittest.TestCase):
                     os.environ.__setitem__, name, os.environ.pop(name))
             else:
                 self.addCleanup(os.environ.pop, name, None)
-        self.addCleanup(self.forget_databases)
+        self.addCleanup(self.forget_utilities)
 
         #: What the server was told to listen on.
         self.listens = []
         self.problems = []
         self.replace(server, 'start', self.start_server)
+
+        #: What is to be called before the end, with the databases.
+        self.called_before_end = []
+        self.replace(startup, 'Saver', DummySaver)
+        self.replace(startup, 'call_before_end',
+                     lambda *args: self.called_before_end.append(args))
+        self.folder = tempfile.mkdtemp(prefix='ftwm-startup-')
+        self.addCleanup(shutil.rmtree, self.folder)
+        patch(self, getConfiguration(), 'clienthome', self.folder)
 
         self.log = RecordedLog.installed(self, logging.INFO)
 
@@ -61,11 +99,12 @@ class TestStartMonitor(unittest.TestCase):
         return (None if self.problems else DummyListener()), self.problems
 
     @staticmethod
-    def forget_databases():
+    def forget_utilities():
         registry = getGlobalSiteManager()
-        databases = registry.queryUtility(IDatabases)
-        if databases is not None:
-            registry.unregisterUtility(databases, IDatabases)
+        for interface in (IDatabases, IHotSetStore):
+            utility = registry.queryUtility(interface)
+            if utility is not None:
+                registry.unregisterUtility(utility, interface)
 
     def be(self, name='instance', serves=True, addresses=None):
         """Be an instance that serves HTTP on *addresses*."""
@@ -86,6 +125,8 @@ class TestStartMonitor(unittest.TestCase):
         self.assertEqual([], self.listens)
         self.assertEqual([], self.threads())
         self.assertIsNone(queryUtility(IDatabases))
+        self.assertIsNone(queryUtility(IHotSetStore))
+        self.assertEqual([], self.called_before_end)
         self.assertFalse(self.lifecycle.warmup_wanted)
         self.assertEqual([], self.log.messages)
 
@@ -156,20 +197,103 @@ class TestStartMonitor(unittest.TestCase):
         self.assertEqual([[]], self.listens)
         self.assertEqual(1, len(started))
 
-    def replace_autowarmup(self):
-        """Have none started; return where those ask that should be."""
+    def replace_autowarmup(self, note=None):
+        """Have none started; return where those ask that should be, or what
+        *note* returned at that moment."""
         started = []
 
         class DummyAutowarmup(object):
 
-            def __init__(self, lifecycle, http_addresses):
+            def __init__(self, lifecycle, http_addresses, turns):
                 self.http_addresses = http_addresses
 
             def start(self):
-                started.append(self.http_addresses())
+                started.append(note() if note else self.http_addresses())
 
         self.replace(startup, 'Autowarmup', DummyAutowarmup)
         return started
+
+    def saver(self):
+        """The one that was started, and is told of the end."""
+        [(databases, finish)] = self.called_before_end
+        saver = finish.__self__
+        self.assertTrue(saver.started)
+        self.assertIs(databases, saver.databases)
+        self.assertIs(queryUtility(IDatabases), saver.databases)
+        self.assertIs(queryUtility(IHotSetStore), saver.store)
+        self.assertIs(self.lifecycle, saver.lifecycle)
+        return saver
+
+    def test_the_hot_set_is_in_the_var_folder(self):
+        self.be('instance7')
+        self.replace_autowarmup()
+        start_monitor(ProcessStarting())
+        saver = self.saver()
+        self.assertEqual(os.path.join(self.folder, 'instance7.hotset'),
+                         saver.store.path)
+        self.assertIsNone(saver.store.seed)
+        getUtility(IVirtualHosts).count('example.org')
+        self.assertIn('example.org', saver.hosts())
+
+    def test_the_hot_set_and_its_seed_may_be_elsewhere(self):
+        self.be()
+        path = os.path.join(self.folder, 'mine')
+        self.set(HOTSET=path, HOTSET_SEED='/seed')
+        self.replace_autowarmup()
+        start_monitor(ProcessStarting())
+        store = self.saver().store
+        self.assertEqual((path, '/seed'), (store.path, store.seed))
+
+    def test_the_hot_set_is_there_when_the_autowarmup_starts(self):
+        self.be()
+        started = self.replace_autowarmup(
+            lambda: queryUtility(IHotSetStore) is not None)
+        start_monitor(ProcessStarting())
+        self.assertEqual([True], started)
+
+    def test_a_folder_that_is_missing_is_a_warning(self):
+        self.be()
+        folder = os.path.join(self.folder, 'missing')
+        self.set(HOTSET=os.path.join(folder, 'hotset'))
+        started = self.replace_autowarmup()
+        start_monitor(ProcessStarting())
+        [warning] = [message for level, message in self.log.messages
+                     if level == 'WARNING']
+        self.assertIn(folder, warning)
+        self.assertIn('FTW_MONITOR_HOTSET', warning)
+        self.assertEqual(1, len(started))
+
+    def test_there_is_no_hot_set_if_it_is_off(self):
+        self.be()
+        self.set(HOTSET='off', HOTSET_SEED='/seed')
+        started = self.replace_autowarmup()
+        start_monitor(ProcessStarting())
+        self.assertIsNone(queryUtility(IHotSetStore))
+        self.assertEqual([], self.called_before_end)
+        self.assertEqual(1, len(started))
+
+    def test_there_is_no_hot_set_without_the_autowarmup(self):
+        self.be()
+        self.set(AUTOWARMUP='off')
+        start_monitor(ProcessStarting())
+        self.assertIsNone(queryUtility(IHotSetStore))
+        self.assertEqual([], self.called_before_end)
+
+    def test_other_instances_go_first_only_if_that_is_set(self):
+        patch(self, tempfile, 'tempdir', self.folder)
+        self.be()
+        self.replace_autowarmup()
+        started = []
+        patch(self, startup.Autowarmup, '__init__',
+              lambda autowarmup, *args: started.append(args[-1]))
+        patch(self, startup.Autowarmup, 'start', lambda autowarmup: None)
+        for value, expected in (('', NoTurns), ('0', NoTurns), ('60', Turns)):
+            self.set(WARMUP_WAIT=value)
+            start_monitor(ProcessStarting())
+            turns = started.pop()
+            self.assertIsInstance(turns, expected)
+            self.assertIsNone(turns.take())
+            turns.give_back()
 
     def test_the_time_limit_is_the_one_that_is_set(self):
         self.be()

@@ -2,8 +2,10 @@
 
 from AccessControl import getSecurityManager
 from ftw.monitor import instance
+from ftw.monitor.interfaces import IHotSetStore
 from ftw.monitor.interfaces import IWarmupPerformer
 from ftw.monitor.warmup import DefaultWarmupPerformer
+from ftw.monitor.warmup.hotset import HotSet
 from ftw.monitor.warmup.run import find_sites
 from ftw.monitor.warmup.run import perform
 from ftw.monitor.warmup.run import warm_up
@@ -12,10 +14,12 @@ from ftw.monitor.warmup.run import worker_connections
 from ftw.monitor.warmup.visit import render
 from OFS.Application import Application
 from OFS.Folder import Folder
+from plone.browserlayer.utils import register_layer
 from Products.CMFCore.interfaces import ISiteRoot
 from Products.CMFPlone.interfaces import IPloneSiteRoot
 from shutil import rmtree
 from tempfile import mkdtemp
+from tests.patch import patch
 from tests.recorded_log import RecordedLog
 from tests.testing import MONITOR_INTEGRATION_TESTING
 from tests.warmup_case import CACHE_SIZE
@@ -24,6 +28,7 @@ from tests.warmup_case import DummySite
 from tests.warmup_case import Problem
 from tests.warmup_case import register_adapter
 from tests.warmup_case import WarmupCase
+from tests.worlds import only_with_wsgi
 from transaction.interfaces import DoomedTransaction
 from ZODB.POSException import POSKeyError
 from zope.component import getGlobalSiteManager
@@ -32,11 +37,26 @@ from zope.component.hooks import getSite
 from zope.configuration import xmlconfig
 from zope.globalrequest import getRequest
 from zope.interface import alsoProvides
+from zope.interface import implementer
 from zope.interface import Interface
 from zope.publisher.interfaces.browser import IBrowserRequest
+from ZPublisher.interfaces import IPubSuccess
+import logging
 import os
+import threading
 import transaction
 import unittest
+
+
+try:
+    from waitress.task import ThreadedTaskDispatcher
+except ImportError:
+    # Plone 4.3
+    ThreadedTaskDispatcher = None
+
+
+class ICustomLayer(Interface):
+    """The browser layer of an add-on."""
 
 
 class IBigSite(Interface):
@@ -223,6 +243,7 @@ class TestWarmUp(WarmupTestCase):
     def test_afterwards_every_worker_has_the_front_page_in_its_cache(self):
         self.start_workers(3)
         own = self.open()
+        self.assertTrue(self.lifecycle.begin_warmup())
         warm_up(own.root()['Application'], ['/plone'], self.lifecycle)
         own.transaction_manager.abort()
         workers = [own] + [self.open(), self.open()]
@@ -273,7 +294,8 @@ class TestWarmUp(WarmupTestCase):
         self.warm_up('/plone')
         self.assertEqual(1, len(warmed))
         self.assertEqual(
-            ['/plone for worker 2', '/plone for worker 3'],
+            ['/plone for worker 2', '/plone for worker 3',
+             'threads for /plone'],
             self.lifecycle.warmup_left_out)
 
     def test_a_performer_that_does_not_come_back_is_named(self):
@@ -380,6 +402,459 @@ class TestWarmUp(WarmupTestCase):
         with self.assertRaises(Exception) as caught:
             perform(self.app, '/gone', 1, self.lifecycle)
         self.assertIn('gone', str(caught.exception))
+
+
+    def test_a_performer_without_perform_is_a_failure(self):
+
+        class Nothing(object):
+
+            def __init__(self, context, request):
+                pass
+
+        register_adapter(
+            self, Nothing, (ISiteRoot, IBrowserRequest), IWarmupPerformer)
+        with self.assertRaises(WarmupFailed) as caught:
+            self.warm_up('/plone')
+        self.assertIn('.Nothing for /plone: AttributeError',
+                      str(caught.exception))
+
+
+class TestProgress(WarmupTestCase):
+
+    def setUp(self):
+        super(TestProgress, self).setUp()
+        self.app._setObject('other', DummySite('other'))
+        transaction.commit()
+        self.start_workers(2)
+        self.assertTrue(self.lifecycle.begin_warmup())
+
+    def test_it_says_which_site_and_which_worker_it_is_about(self):
+        seen = []
+
+        def look(site, request):
+            progress = self.lifecycle.progress
+            seen.append((progress.site, progress.worker, progress.workers,
+                         progress.step, progress.steps))
+
+        self.register_performer(look)
+        warm_up(self.app, ['/plone', '/other'], self.lifecycle)
+        self.assertEqual([('/plone', 1, 2, 0, 4), ('/plone', 2, 2, 1, 4),
+                          ('/other', 1, 2, 2, 4), ('/other', 2, 2, 3, 4)],
+                         seen)
+        self.assertEqual(4, self.lifecycle.progress.step)
+
+    def test_it_names_the_stages_of_the_default_performer(self):
+        seen = []
+
+        class NotingPerformer(DefaultWarmupPerformer):
+
+            def note(self):
+                seen.append(self.progress.stage)
+
+            load_catalog = load_registry = note
+            load_schemata = render_pages = note
+
+        register_adapter(
+            self, NotingPerformer, (IPloneSiteRoot, IBrowserRequest),
+            IWarmupPerformer)
+        warm_up(self.app, ['/plone'], self.lifecycle)
+        self.assertEqual(2 * ['catalog', 'registry', 'schemata', 'pages'],
+                         seen)
+        self.assertEqual('threads', self.lifecycle.progress.stage)
+
+    def test_it_does_not_come_to_the_end_when_the_time_is_up(self):
+
+        def take_too_long(site, request):
+            self.lifecycle.warmup_timeout = -1
+
+        self.register_performer(take_too_long)
+        warm_up(self.app, ['/plone', '/other'], self.lifecycle)
+        self.assertEqual((1, 4), (self.lifecycle.progress.step,
+                                  self.lifecycle.progress.steps))
+
+
+@implementer(IHotSetStore)
+class DummyStore(object):
+
+    def __init__(self, hot_set):
+        self.hot_set = hot_set
+        self.loads = 0
+
+    def load(self):
+        self.loads += 1
+        return self.hot_set
+
+
+class TestHotSet(WarmupTestCase):
+
+    HOSTS = ['/VirtualHostBase/http/www.example.org:80/plone/VirtualHostRoot',
+             'intranet:8080'] + ['host-%d' % number for number in range(15)]
+
+    def setUp(self):
+        super(TestHotSet, self).setUp()
+        self.start_workers(2)
+        # What no visit of the site needs.
+        for number in range(20):
+            self.app._setObject('hot-%d' % number, Folder('hot-%d' % number))
+        transaction.commit()
+        self.oids = [self.app._getOb('hot-%d' % number)._p_oid
+                     for number in range(20)]
+        root = self.app._p_jar.root()
+        root._p_activate()
+        self.use(HotSet(1760000000, 12.5, self.HOSTS, {
+            self.database.database_name: (root._p_serial, self.oids)}))
+
+    def use(self, hot_set):
+        self.store = DummyStore(hot_set)
+        registry = getGlobalSiteManager()
+        registry.registerUtility(self.store, IHotSetStore)
+        self.addCleanup(
+            registry.unregisterUtility, self.store, IHotSetStore)
+
+    def warm_up(self):
+        """Warm up; return, for each worker, what of the hot set its cache
+        had when the performer was called, and how many steps were done."""
+        seen = []
+
+        def look(site, request):
+            cache = site._p_jar._cache
+            seen.append((
+                [oid for oid in self.oids if getattr(
+                    cache.get(oid), '_p_changed', None) is not None],
+                self.lifecycle.progress.step))
+
+        self.database.cacheMinimize()
+        self.register_performer(look)
+        self.assertTrue(self.lifecycle.begin_warmup())
+        warm_up(self.app, ['/plone'], self.lifecycle)
+        self.lifecycle.end_warmup(['/plone'], ['/plone'])
+        return seen
+
+    def test_it_is_loaded_for_each_worker_before_any_site(self):
+        self.assertEqual([(self.oids, 2), (self.oids, 3)], self.warm_up())
+        self.assertEqual(4, self.lifecycle.progress.steps)
+
+    def test_it_is_loaded_in_the_first_warmup_only(self):
+        self.warm_up()
+        self.assertEqual([([], 0), ([], 1)], self.warm_up())
+        self.assertEqual(1, self.store.loads)
+
+    def test_it_is_loaded_again_after_a_warmup_that_failed(self):
+        self.assertTrue(self.lifecycle.begin_warmup())
+        self.lifecycle.fail_warmup('no more tea')
+        self.assertEqual([(self.oids, 2), (self.oids, 3)], self.warm_up())
+
+    def test_it_tells_the_virtual_hosts_the_most_visited_one_first(self):
+        self.warm_up()
+        self.assertEqual(self.HOSTS, self.virtual_hosts.most_visited())
+
+    def test_it_tells_how_long_the_boot_before_took(self):
+        self.warm_up()
+        self.assertEqual(12.5, self.lifecycle.previous_warmup_seconds)
+
+    def test_there_is_none_yet(self):
+        self.use(None)
+        self.assertEqual([([], 0), ([], 1)], self.warm_up())
+        self.assertEqual(2, self.lifecycle.progress.steps)
+        self.assertIsNone(self.lifecycle.previous_warmup_seconds)
+
+    def test_when_the_time_is_up_it_is_left_out_and_named(self):
+        self.assertTrue(self.lifecycle.begin_warmup())
+        self.lifecycle.warmup_timeout = -1
+        warm_up(self.app, ['/plone'], self.lifecycle)
+        self.assertEqual(
+            ['hot set for worker 1', 'hot set for worker 2',
+             '/plone for worker 1', '/plone for worker 2'],
+            self.lifecycle.warmup_left_out)
+
+
+class VisitNotes(object):
+    """What a performer finds set up, each time it is called."""
+
+    def __init__(self):
+        self.threads = []
+        self.connections = []
+        self.visits = []
+
+    def add(self, site, request):
+        """Note the visit that is going on."""
+        self.threads.append(threading.current_thread())
+        self.connections.append(site._p_jar)
+        self.visits.append((
+            '/'.join(getSite().getPhysicalPath()),
+            getSite()._p_jar is site._p_jar,
+            getRequest() is request,
+            getSecurityManager().getUser().getUserName(),
+            ICustomLayer.providedBy(request),
+            site.logo._p_jar is site._p_jar,
+            site._p_jar.transaction_manager.isDoomed(),
+            transaction.isDoomed()))
+
+
+#: What ``VisitNotes`` has for the complete visit of an anonymous visitor.
+COMPLETE = ('/plone', True, True, 'Anonymous User', True, True, True, True)
+
+
+class ThreadsTestCase(WarmupTestCase):
+
+    def setUp(self):
+        super(ThreadsTestCase, self).setUp()
+        register_layer(ICustomLayer, 'custom', self.portal.getSiteManager())
+        self.portal.portal_skins.custom._setObject('logo', Folder('logo'))
+        transaction.commit()
+        self.notes = VisitNotes()
+        self.notes_of_threads = VisitNotes()
+        self.asleep = 0
+
+    def use_threads(self, count):
+        """As if this process had so many other worker threads."""
+        patch(self, instance, 'call_in_other_workers',
+              lambda work: self.call_in_threads(count, work))
+
+    def call_in_threads(self, count, work):
+        errors = []
+
+        def call():
+            try:
+                work()
+            except WarmupFailed as error:
+                errors.append(error)
+            self.left_behind = (getSite(), getRequest(),
+                                transaction.isDoomed())
+
+        for _ in range(count):
+            thread = threading.Thread(target=call)
+            thread.start()
+            thread.join()
+        if errors:
+            raise errors[0]
+        return self.asleep
+
+    def register(self, base, action=None):
+        """Have a performer of the kind *base* note its visits, and then do
+        *action* in threads."""
+
+        class NotingPerformer(base):
+
+            def perform(performer):
+                self.notes.add(performer.context, performer.request)
+
+            if base is not DummyPerformer:
+                def perform_in_thread(performer):
+                    self.notes_of_threads.add(
+                        performer.context, performer.request)
+                    if action is not None:
+                        action(performer.context)
+
+        register_adapter(
+            self, NotingPerformer, (IPloneSiteRoot, IBrowserRequest),
+            IWarmupPerformer)
+
+    def warm_up(self):
+        self.assertTrue(self.lifecycle.begin_warmup())
+        warm_up(self.app, ['/plone'], self.lifecycle)
+
+
+class TestOriginalPerformer(ThreadsTestCase):
+    """One that was written for the original release: ``perform()``, and no
+    idea of workers and threads."""
+
+    def test_it_is_called_for_each_worker_in_a_complete_visit(self):
+        self.register(DummyPerformer)
+        self.start_workers(3)
+        self.warm_up()
+        self.assertEqual(3 * [COMPLETE], self.notes.visits)
+        self.assertEqual(3, len(set(map(id, self.notes.connections))))
+
+    def test_it_is_not_called_in_other_threads(self):
+        self.register(DummyPerformer)
+        self.start_workers(3)
+        self.use_threads(2)
+        self.warm_up()
+        self.assertEqual(3 * [COMPLETE], self.notes.visits)
+        self.assertEqual({threading.current_thread()},
+                         set(self.notes.threads))
+        self.assertEqual([], self.lifecycle.warmup_warnings)
+
+
+class TestOtherThreads(ThreadsTestCase):
+
+    def setUp(self):
+        super(TestOtherThreads, self).setUp()
+        self.log = RecordedLog.installed(self, logging.INFO)
+        self.start_workers(3)
+        self.use_threads(2)
+
+    def test_a_performer_is_called_in_each_in_a_complete_visit(self):
+        self.register(DefaultWarmupPerformer)
+        self.warm_up()
+        self.assertEqual(2 * [COMPLETE], self.notes_of_threads.visits)
+        threads = set(self.notes_of_threads.threads)
+        self.assertEqual(2, len(threads))
+        self.assertNotIn(threading.current_thread(), threads)
+        # Not ours, which knows no other thread.
+        self.assertNotIn(self.app._p_jar, self.notes_of_threads.connections)
+
+    def test_that_is_when_all_workers_are_done(self):
+        done = []
+        self.register(DefaultWarmupPerformer,
+                      lambda site: done.append(len(self.notes.visits)))
+        self.warm_up()
+        self.assertEqual([3, 3], done)
+
+    def test_they_are_left_as_they_were(self):
+        self.register(DefaultWarmupPerformer)
+        self.warm_up()
+        self.assertEqual((None, None, False), self.left_behind)
+
+    def test_what_is_written_there_is_not_committed(self):
+        title = self.portal.title
+        refused = []
+
+        def write(site):
+            site.title = u'Changed'
+            for manager in (site._p_jar.transaction_manager, transaction):
+                try:
+                    manager.commit()
+                except DoomedTransaction:
+                    refused.append(manager)
+
+        self.register(DefaultWarmupPerformer, write)
+        self.warm_up()
+        self.assertEqual(4, len(refused))
+        self.assertEqual(title, self.stored_title())
+
+    def test_what_goes_wrong_there_makes_the_warmup_fail(self):
+
+        def fail(site):
+            raise Problem('no more tea')
+
+        self.register(DefaultWarmupPerformer, fail)
+        before = self.open_connections()
+        with self.assertRaises(WarmupFailed) as caught:
+            self.warm_up()
+        self.assertIn('NotingPerformer for /plone: Problem: no more tea',
+                      str(caught.exception))
+        self.assertEqual(before, self.open_connections())
+
+    def test_a_performer_that_does_not_come_back_there_is_named(self):
+        verdicts = []
+
+        def hang(site):
+            self.lifecycle.warmup_timeout = -1
+            verdicts.append(self.lifecycle.verdict())
+
+        self.lifecycle.want_warmup()
+        self.register(DefaultWarmupPerformer, hang)
+        self.warm_up()
+        self.assertIn('NotingPerformer has not returned', verdicts[0])
+
+    def test_the_default_performer_renders_the_front_page_there(self):
+        rendered = []
+
+        def note(event):
+            if threading.current_thread() is not main:
+                rendered.append(event.request['PATH_INFO'])
+
+        main = threading.current_thread()
+        self.register_handler(note, IPubSuccess)
+        self.warm_up()
+        self.assertEqual(2 * ['/plone/'], rendered)
+        self.assertEqual([], self.lifecycle.warmup_warnings)
+
+    def test_when_the_time_is_up_they_are_left_out_and_named(self):
+
+        class SlowPerformer(DefaultWarmupPerformer):
+
+            def perform(performer):
+                if self.lifecycle.progress.worker == 3:
+                    self.lifecycle.warmup_timeout = -1
+
+            perform_in_thread = self.fail
+
+        register_adapter(
+            self, SlowPerformer, (IPloneSiteRoot, IBrowserRequest),
+            IWarmupPerformer)
+        self.warm_up()
+        self.assertEqual(
+            ['threads for /plone'], self.lifecycle.warmup_left_out)
+
+    def test_how_many_were_busy_is_in_the_log(self):
+        self.register(DefaultWarmupPerformer)
+        self.asleep = 2
+        self.warm_up()
+        self.assertIn(
+            ('INFO', 'Warmup of /plone: 2 threads were busy, and are warmed by'
+                     ' their next visitors.'), self.log.messages)
+
+    def test_if_none_was_busy_the_log_does_not_speak_of_it(self):
+        self.register(DefaultWarmupPerformer)
+        self.warm_up()
+        self.assertNotIn('busy', str(self.log.messages))
+
+    def test_a_site_that_cannot_be_visited_is_a_warning(self):
+        self.app._setObject('broken', BrokenSite('broken'))
+        transaction.commit()
+        self.assertTrue(self.lifecycle.begin_warmup())
+        warm_up(self.app, ['/broken'], self.lifecycle)
+        self.assertIn('/broken cannot be visited: AttributeError:'
+                      ' no such tool', self.lifecycle.warmup_warnings)
+
+
+class TestTheOnlyWorker(ThreadsTestCase):
+
+    def test_it_has_no_others(self):
+        self.register(DefaultWarmupPerformer)
+        self.use_threads(2)
+        self.warm_up()
+        self.assertEqual([COMPLETE], self.notes.visits)
+        self.assertEqual([], self.notes_of_threads.visits)
+
+
+@only_with_wsgi
+class TestThreadsOfWaitress(ThreadsTestCase):
+
+    def setUp(self):
+        super(TestThreadsOfWaitress, self).setUp()
+        self.waitress = ThreadedTaskDispatcher()
+        self.waitress.set_thread_count(3)
+        self.addCleanup(self.waitress.shutdown)
+        self.register(DefaultWarmupPerformer)
+
+    def names(self, notes):
+        return sorted(thread.name for thread in notes.threads)
+
+    def test_a_warmup_by_a_worker_comes_to_each_of_them_once(self):
+        errors = []
+
+        class Request(object):
+
+            def service(task):
+                # As the publisher does it.
+                app = self.open().root()['Application']
+                try:
+                    self.assertTrue(self.lifecycle.begin_warmup())
+                    warm_up(app, ['/plone'], self.lifecycle)
+                except Exception as error:
+                    errors.append(error)
+                done.set()
+
+        done = threading.Event()
+        self.waitress.add_task(Request())
+        self.assertTrue(done.wait(60))
+        self.assertEqual([], errors)
+        own = set(self.names(self.notes))
+        self.assertEqual(1, len(own))
+        self.assertEqual(3, len(self.notes.visits))
+        self.assertEqual(
+            sorted({'waitress-0', 'waitress-1', 'waitress-2'} - own),
+            self.names(self.notes_of_threads))
+
+    def test_a_warmup_by_somebody_else_too(self):
+        self.warm_up()
+        self.assertEqual(['waitress-0', 'waitress-1', 'waitress-2'],
+                         self.names(self.notes_of_threads))
+        self.assertEqual(3 * [COMPLETE], self.notes_of_threads.visits)
 
 
 class TestPerformers(unittest.TestCase):

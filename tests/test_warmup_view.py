@@ -11,6 +11,7 @@ from Products.SiteAccess.VirtualHostMonster import VirtualHostMonster
 from tests.warmup_case import DummySite
 from tests.warmup_case import Problem
 from tests.warmup_case import WarmupCase
+from ZPublisher.interfaces import IPubAfterTraversal
 import threading
 import transaction
 import Zope2
@@ -383,6 +384,58 @@ class TestSites(ViewTestCase):
         transaction.commit()
         answer = self.ask('/group/@@warmup')
         self.assertEqual('404', answer.headers['status'].split()[0])
+
+
+class TestVirtualHosts(ViewTestCase):
+    """Under which URLs the performer renders the pages."""
+
+    WWW = '/VirtualHostBase/http/www.example.org:80/plone/VirtualHostRoot'
+
+    def setUp(self):
+        super(TestVirtualHosts, self).setUp()
+        VirtualHostMonster().addToContainer(self.app)
+        transaction.commit()
+        self.hosts = []
+        self.actions.append(lambda site, request: self.hosts.extend(
+            self.virtual_hosts.of_site('/plone')))
+
+    def test_those_of_him_who_asks_if_nobody_else_has_come(self):
+        self.ask('/@@warmup')
+        self.assertEqual(['nohost', 'localhost'], self.hosts)
+
+    def test_a_rewritten_url_is_known_as_such(self):
+        self.ask(self.WWW + '/@@warmup')
+        self.assertEqual([self.WWW], self.hosts)
+
+    def test_those_of_visitors_come_first(self):
+        self.virtual_hosts.count(self.WWW)
+        self.ask('/@@warmup')
+        self.assertEqual([self.WWW, 'nohost'], self.hosts)
+
+    def test_those_of_visitors_are_saved_and_not_of_him_who_asks(self):
+        self.ask(self.WWW + '/')
+        self.ask('/@@warmup')
+        self.assertWarmed('/plone')
+        self.assertEqual([self.WWW], self.virtual_hosts.most_visited())
+
+    def test_he_who_asks_a_warm_instance_is_not_remembered(self):
+        self.ask('/@@warmup')
+        self.ask(self.WWW + '/@@warmup')
+        self.assertEqual(['nohost', 'localhost'],
+                         self.virtual_hosts.of_site('/plone'))
+
+    def test_the_front_page_is_rendered_under_them(self):
+        urls = []
+        self.register_handler(
+            lambda event: urls.append(event.request['ACTUAL_URL']),
+            IPubAfterTraversal)
+        self.actions.append(lambda site, request: DefaultWarmupPerformer(
+            site, request).perform_in_thread())
+        self.assertAnswer(
+            200, 'Warmup successful', self.ask(self.WWW + '/@@warmup'))
+        self.assertEqual(['http://www.example.org/@@warmup',
+                          'http://www.example.org/'], urls)
+        self.assertEqual([], self.lifecycle.warmup_warnings)
 
 
 class TestTransaction(ViewTestCase):

@@ -11,6 +11,7 @@ from plone.app.testing import TEST_USER_ID
 from plone.browserlayer.utils import register_layer
 from plone.registry.interfaces import IRegistry
 from plone.transformchain.interfaces import ITransform
+from Products.SiteAccess.VirtualHostMonster import VirtualHostMonster
 from tests.warmup_case import Problem
 from tests.warmup_case import register_adapter
 from tests.warmup_case import WarmupCase
@@ -20,7 +21,6 @@ from transaction.interfaces import DoomedTransaction
 from transaction.interfaces import TransactionFailedError
 from zExceptions import NotFound
 from ZODB.POSException import ConflictError
-from zope.component import getGlobalSiteManager
 from zope.component import getUtility
 from zope.component.hooks import getSite
 from zope.globalrequest import getRequest
@@ -50,11 +50,6 @@ class VisitTestCase(WarmupCase):
     def setUp(self):
         super(VisitTestCase, self).setUp()
         setRoles(self.portal, TEST_USER_ID, ['Manager'])
-
-    def register_handler(self, handler, interface):
-        registry = getGlobalSiteManager()
-        registry.registerHandler(handler, (interface,))
-        self.addCleanup(registry.unregisterHandler, handler, (interface,))
 
     def add_to_skin(self, name):
         """Commit an object in the skin, and visit the site anew."""
@@ -422,6 +417,37 @@ class TestRender(VisitTestCase):
         self.register_page('page', page)
         self.assertEqual((200, None, b'Seen'), self.render('/plone/@@page'))
         self.assertEqual([(True, ('', 'plone'), None)], seen)
+
+    def test_a_page_sees_what_it_was_asked_for_and_how(self):
+        seen = []
+
+        def page(context, request):
+            seen.append((request['ACTUAL_URL'], context.absolute_url(),
+                         request.form.get('topic'),
+                         request.get_header('Accept')))
+            return 'Seen'
+
+        self.register_page('page', page)
+        render(self.app, '/plone/@@page')
+        render(self.app, '/plone/@@page?topic=tea%20time',
+               'www.example.org:8080', 'application/json')
+        self.assertEqual([
+            ('http://localhost/plone/@@page', 'http://localhost/plone',
+             None, 'text/html'),
+            ('http://www.example.org:8080/plone/@@page',
+             'http://www.example.org:8080/plone',
+             'tea time', 'application/json')], seen)
+
+    def test_a_page_sees_the_virtual_host_in_its_path(self):
+        VirtualHostMonster().addToContainer(self.app)
+        transaction.commit()
+        seen = []
+        self.register_page('page', lambda context, request: seen.append(
+            (request['ACTUAL_URL'], context.absolute_url())))
+        render(self.app, '/VirtualHostBase/https/www.example.org:443/plone'
+                         '/VirtualHostRoot/_vh_site/@@page')
+        self.assertEqual([('https://www.example.org/site/@@page',
+                           'https://www.example.org/site')], seen)
 
     def test_what_is_not_there_is_404(self):
         status, location, _ = self.render('/plone/nowhere')

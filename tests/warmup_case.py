@@ -53,10 +53,14 @@ class WarmupCase(unittest.TestCase):
 
     layer = MONITOR_FUNCTIONAL_TESTING
 
+    if PY2:
+        assertRegex = unittest.TestCase.assertRegexpMatches
+
     def setUp(self):
         self.app = self.layer['app']
         self.portal = self.layer['portal']
         self.lifecycle = self.layer['lifecycle']
+        self.virtual_hosts = self.layer['virtual_hosts']
         self.database = self.app._p_jar.db()
 
     def open(self):
@@ -89,6 +93,12 @@ class WarmupCase(unittest.TestCase):
         # The last one comes first.
         self.addCleanup(ended.set)
 
+    def hide(self, item):
+        """Let nobody but its owner see *item*."""
+        for permission in ('View', 'Access contents information'):
+            item.manage_permission(permission, ['Owner'], acquire=0)
+        item.reindexObject()
+
     def register_page(self, name, page):
         """Let *page*, called with (site, request), be a page of the site."""
 
@@ -102,6 +112,12 @@ class WarmupCase(unittest.TestCase):
 
         register_adapter(
             self, Page, (ISiteRoot, IBrowserRequest), Interface, name)
+
+    def register_handler(self, handler, interface):
+        """Have *handler* called with the events of a kind."""
+        registry = getGlobalSiteManager()
+        registry.registerHandler(handler, (interface,))
+        self.addCleanup(registry.unregisterHandler, handler, (interface,))
 
     def register_performer(self, action):
         """Have *action*, called with (site, request), warm up the sites;

@@ -5,6 +5,7 @@ thing in each, is told apart here.
 """
 
 from ftw.monitor.compat import PY2
+import signal
 import unittest
 
 
@@ -37,3 +38,7 @@ PRIVATE_PAGE = (401, None) if PY2 else (302, 'require_login')
 #: Where Dexterity keeps what it has found out about a type.
 SCHEMA_CACHES = ['_v_schema_get', '_v_schema_subtypes'] + (
     [] if PY2 else ['_v_schema_behavior_schema_interfaces'])
+
+#: The exit status of an instance that was ended by SIGTERM. ZServer handles
+#: the signal, waitress does not.
+STATUS_AFTER_SIGTERM = 0 if PY2 else -signal.SIGTERM

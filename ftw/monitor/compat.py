@@ -13,10 +13,23 @@ if PY2:
     from httplib import HTTPConnection  # noqa: F401
     from httplib import HTTPException  # noqa: F401
     from time import time as monotonic  # noqa: F401
+    from urllib import unquote  # noqa: F401
 else:
     from http.client import HTTPConnection  # noqa: F401
     from http.client import HTTPException  # noqa: F401
     from time import monotonic  # noqa: F401
+    from urllib.parse import unquote  # noqa: F401
+    from urllib.parse import unquote_to_bytes
+
+
+def path_info(path):
+    """The *path* of a URL, quoted or not, as a request has it in PATH_INFO.
+
+    That is bytes, which on Python 3 are text all the same (PEP 3333).
+    """
+    if PY2:
+        return unquote(path)
+    return unquote_to_bytes(path).decode('latin-1')
 
 
 def native(text):

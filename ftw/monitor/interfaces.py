@@ -88,6 +88,46 @@ class IWarmupPerformer(Interface):
         again later, and until then the instance is not healthy.
         """
 
+    # A performer may also have
+    #
+    # def perform_in_thread():
+    #     """Warm up what is kept for each thread.
+    #
+    #     Called after ``perform()`` was called for all workers, in each worker
+    #     thread but the one that has called it. Not with Plone 4.3.
+    #     """
+
+
+class IHotSetStore(Interface):
+    """Where the hot set of this instance is kept; a utility, unless it is
+    turned off."""
+
+    path = Attribute('The path of the file that it is saved to.')
+
+    def load():
+        """The ``ftw.monitor.warmup.hotset.HotSet`` of an earlier boot.
+
+        None if there is none that can be used. The log says which one it is,
+        or why there is none.
+        """
+
+    def save(hot_set):
+        """Replace it. Raises ``HotSetError``."""
+
+
+class IVirtualHosts(Interface):
+    """Under which URLs visitors come; one utility for each process."""
+
+    def count(host, visits=1):
+        """So many more pages were visited at *host*."""
+
+    def most_visited():
+        """The hosts that had most visits, the most visited one first."""
+
+    def of_site(site_path):
+        """Those under which the pages of a site should be rendered, the most
+        important one first."""
+
 
 class ILifecycle(Interface):
     """The state of this instance; one utility for each process.
@@ -100,6 +140,9 @@ class ILifecycle(Interface):
 
     warmup_done = Attribute(
         'True after a warm-up of every Plone site has succeeded.')
+
+    progress = Attribute(
+        'The ``ftw.monitor.progress.Progress`` of the last warm-up, or None.')
 
     warmup_warnings = Attribute(
         'What the last warm-up warned of: a list of sentences.')

@@ -17,6 +17,12 @@ class Settings(object):
     :ivar warmup_timeout: how long a warm-up may take, in seconds.
     :ivar warmup_required: whether the instance is unhealthy until it is warm.
     :ivar warmup_paths: further pages to render, relative to each Plone site.
+    :ivar warmup_wait: for how many seconds the autowarmup waits, at most,
+        while another instance of this host warms up; 0: not at all.
+    :ivar hotset: the file of the hot set: ``None`` (in the instance's var
+        folder), ``'off'`` or a path.
+    :ivar hotset_seed: the file that a new instance, which has no hot set of
+        its own, starts from; ``None`` for none.
     :ivar problems: one sentence for each variable that could not be used.
     """
 
@@ -33,6 +39,11 @@ class Settings(object):
             'FTW_MONITOR_WARMUP_REQUIRED', True, self._switch)
         self.warmup_paths = self._read(
             'FTW_MONITOR_WARMUP_PATHS', [], self._paths)
+        self.warmup_wait = self._read(
+            'FTW_MONITOR_WARMUP_WAIT', 0, self._seconds_or_none)
+        self.hotset = self._read('FTW_MONITOR_HOTSET', None, self._hotset)
+        self.hotset_seed = self._read(
+            'FTW_MONITOR_HOTSET_SEED', None, self._file)
 
     def _read(self, name, default, convert):
         value = self._environ.get(name, '').strip()
@@ -70,10 +81,23 @@ class Settings(object):
             raise ValueError('%r is not a number of seconds above 0' % value)
         return int(seconds) if seconds == int(seconds) else seconds
 
+    def _seconds_or_none(self, value):
+        return 0 if value.lower() in FALSE else self._seconds(value)
+
     @staticmethod
     def _paths(value):
         paths = [path.strip('/') for path in value.replace(',', ' ').split()]
         return [path for path in paths if path]
+
+    def _hotset(self, value):
+        return address.OFF if value.lower() in FALSE else self._file(value)
+
+    @staticmethod
+    def _file(value):
+        # The working directory depends on how the instance is started.
+        if not os.path.isabs(value):
+            raise ValueError('%r is no absolute path' % value)
+        return value
 
 
 def read():

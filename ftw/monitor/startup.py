@@ -1,5 +1,6 @@
 """When this process serves visitors: start the monitor and the autowarmup."""
 
+from App.config import getConfiguration
 from ftw.monitor import instance
 from ftw.monitor import server
 from ftw.monitor import settings
@@ -8,11 +9,19 @@ from ftw.monitor.address import OFF
 from ftw.monitor.address import TCPAddress
 from ftw.monitor.checks.databases import Databases
 from ftw.monitor.interfaces import IDatabases
+from ftw.monitor.interfaces import IHotSetStore
 from ftw.monitor.interfaces import ILifecycle
+from ftw.monitor.interfaces import IVirtualHosts
+from ftw.monitor.orderly_end import call_before_end
 from ftw.monitor.warmup.autowarmup import Autowarmup
+from ftw.monitor.warmup.hotset_store import HotSetStore
+from ftw.monitor.warmup.saver import Saver
+from ftw.monitor.warmup.turns import NoTurns
+from ftw.monitor.warmup.turns import Turns
 from zope.component import getUtility
 from zope.component import provideUtility
 import logging
+import os
 import Zope2
 
 
@@ -51,7 +60,9 @@ def start(this):
     prepare(configured)
     listen(where)
     if configured.autowarmup:
-        warm_up(this, addresses, where)
+        if configured.hotset != OFF:
+            keep_hot_set(this, configured)
+        warm_up(this, configured, addresses, where)
 
 
 def prepare(configured):
@@ -79,7 +90,22 @@ def listen(addresses):
             str(address) for address in addresses if address not in failed))
 
 
-def warm_up(this, http_addresses, monitored):
+def keep_hot_set(this, configured):
+    """Let the warm-up have the hot set of an earlier boot, and have that of
+    this one saved."""
+    path = configured.hotset or os.path.join(
+        getConfiguration().clienthome, this.name + '.hotset')
+    store = HotSetStore(path, configured.hotset_seed)
+    store.check_folder()
+    provideUtility(store, IHotSetStore)
+    databases = getUtility(IDatabases)
+    saver = Saver(store, getUtility(ILifecycle), databases,
+                  getUtility(IVirtualHosts).most_visited)
+    saver.start()
+    call_before_end(databases, saver.finish)
+
+
+def warm_up(this, configured, http_addresses, monitored):
     """Start the autowarmup."""
 
     def addresses():
@@ -91,4 +117,7 @@ def warm_up(this, http_addresses, monitored):
             address for address in this.http_addresses()
             if address.port not in ports]
 
-    Autowarmup(getUtility(ILifecycle), addresses).start()
+    turns = NoTurns()
+    if configured.warmup_wait:
+        turns = Turns(Zope2.DB.storage, this.name, configured.warmup_wait)
+    Autowarmup(getUtility(ILifecycle), addresses, turns).start()

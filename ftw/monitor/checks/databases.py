@@ -59,3 +59,14 @@ def is_connected(database):
     storage = getattr(database, 'storage', None)
     flag = getattr(storage, 'is_connected', None)
     return flag is None or bool(flag())
+
+
+def server_link(database):
+    """A value that is another one when the database's storage has lost its
+    server meanwhile, even if it has found it again. It must be compared only.
+
+    ZEO counts its connections (from version 5 on), or keeps the current one.
+    """
+    storage = getattr(database, 'storage', None)
+    return (getattr(storage, '_connection_generation', None),
+            getattr(storage, '_connection', None))

@@ -71,6 +71,7 @@ def listening_addresses():
         key=lambda address: (address.port, address.host))
 
 
+call_in_other_workers = http_server.call_in_other_workers
 configuration_file = http_server.configuration_file
 controlled_addresses = http_server.controlled_addresses
 new_request = http_server.new_request

@@ -2,6 +2,7 @@
 
 from ftw.monitor.address import TCPAddress
 from ftw.monitor.address import UnixAddress
+from ftw.monitor.instance import waitress_threads
 from ftw.monitor.instance.visitor import environ_of_visitor
 from io import BytesIO
 from paste.deploy.loadwsgi import loadcontext
@@ -139,12 +140,27 @@ def _addresses(factory, options):
 def worker_threads():
     """How many threads of waitress there are; 1 for any other server."""
     return sum(1 for thread in threading.enumerate()
-               if thread.name.startswith('waitress-')) or 1
+               if _is_worker(thread)) or 1
 
 
-def new_request(path):
-    """The request of an anonymous visitor who comes for *path*."""
-    environ = environ_of_visitor(path)
+def call_in_other_workers(work):
+    """Call *work* in each worker thread but this one, one after the other.
+
+    Returns how many of them were busy with something else, and did not.
+    Raises what *work* has raised. With another server than waitress nothing
+    is called: its threads are not known.
+    """
+    return waitress_threads.call_in_others(
+        work, own=_is_worker(threading.current_thread()))
+
+
+def _is_worker(thread):
+    return thread.name.startswith('waitress-')
+
+
+def new_request(path, host='localhost', accept='text/html'):
+    """The request of an anonymous visitor; see ``environ_of_visitor``."""
+    environ = environ_of_visitor(path, host, accept)
     environ['wsgi.url_scheme'] = 'http'
     response = WSGIResponse(stdout=BytesIO(), stderr=BytesIO())
     return WSGIRequest(BytesIO(), environ, response)

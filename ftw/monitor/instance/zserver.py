@@ -83,9 +83,14 @@ def worker_threads():
     return getattr(getConfiguration(), 'zserver_threads', 1)
 
 
-def new_request(path):
-    """The request of an anonymous visitor who comes for *path*."""
-    return HTTPRequest(StringIO(), environ_of_visitor(path),
+def call_in_other_workers(work):
+    """Nothing to do: Plone 4.3 keeps nothing that a page needs by thread."""
+    return 0
+
+
+def new_request(path, host='localhost', accept='text/html'):
+    """The request of an anonymous visitor; see ``environ_of_visitor``."""
+    return HTTPRequest(StringIO(), environ_of_visitor(path, host, accept),
                        HTTPResponse(stdout=StringIO(), stderr=StringIO()))
 
 

@@ -1,10 +1,18 @@
 """The performer for every Plone site that has no better one."""
 
+from contextlib import contextmanager
 from ftw.monitor import settings
 from ftw.monitor.checks.databases import is_connected
 from ftw.monitor.interfaces import ILifecycle
+from ftw.monitor.interfaces import IVirtualHosts
 from ftw.monitor.interfaces import IWarmupPerformer
+from ftw.monitor.progress import Progress
 from ftw.monitor.warmup import btrees
+from ftw.monitor.warmup import bulk
+from ftw.monitor.warmup import pages
+from ftw.monitor.warmup.virtual_hosts import header_of
+from ftw.monitor.warmup.virtual_hosts import LOCALHOST
+from ftw.monitor.warmup.virtual_hosts import path_at
 from ftw.monitor.warmup.visit import BROKEN_SITE
 from ftw.monitor.warmup.visit import render
 from ftw.monitor.wording import describe
@@ -29,7 +37,7 @@ LOG = logging.getLogger('ftw.monitor')
 
 @implementer(IWarmupPerformer)
 class DefaultWarmupPerformer(object):
-    """Loads the catalog and the schemata, and renders the front page.
+    """Loads catalog, registry and schemata, and renders pages.
 
     Made to be subclassed: change ``WARMUP_INDEXES``, or extend ``perform()``
     with the methods that it calls.
@@ -47,10 +55,24 @@ class DefaultWarmupPerformer(object):
     def perform(self):
         """See ``IWarmupPerformer``."""
         for name, step in (('catalog', self.load_catalog),
+                           ('registry', self.load_registry),
                            ('schemata', self.load_schemata),
                            ('pages', self.render_pages)):
             if not self.time_is_up(name):
+                self.progress.begin_stage(name)
                 step()
+
+    def perform_in_thread(self):
+        """See ``IWarmupPerformer``: the front page, at each virtual host.
+
+        Plone 6.2 compiles the theme for each thread.
+        """
+        self.render('')
+
+    @property
+    def progress(self):
+        """The ``Progress`` of the running warm-up, if there is one."""
+        return getUtility(ILifecycle).progress or Progress()
 
     def time_is_up(self, rest):
         """Whether there is no time for *rest*, the name of the next step."""
@@ -73,7 +95,7 @@ class DefaultWarmupPerformer(object):
 
     def _load_catalog(self):
         catalog = getToolByName(self.context, 'portal_catalog')._catalog
-        self.load_trees(catalog.uids, catalog.paths, catalog.data)
+        trees = [catalog.uids, catalog.paths, catalog.data]
         for name in self.WARMUP_INDEXES:
             index = catalog.indexes.get(name)
             if index is None:
@@ -84,7 +106,17 @@ class DefaultWarmupPerformer(object):
                 self.warn('the catalog index %r is a %s, which has no BTree of'
                           ' terms' % (str(name), type(index).__name__))
                 continue
-            self.load_trees(terms)
+            trees.append(terms)
+        # Else the catalog of a large site would leave no room for the site.
+        limit = max(0, bulk.room(self.context._p_jar)) // 2
+        self._load(btrees.load(*trees), 'the catalog', limit)
+
+    def load_registry(self):
+        """The values in the registry, of which each page reads many."""
+        registry = getToolByName(self.context, 'portal_registry', None)
+        values = getattr(getattr(registry, 'records', None), '_values', None)
+        if isinstance(values, Persistent):
+            self.load_trees(values)
 
     def load_schemata(self):
         """The schemata and behaviors of the Dexterity types."""
@@ -98,65 +130,109 @@ class DefaultWarmupPerformer(object):
             if not IDexterityFTI.providedBy(fti):
                 continue
             portal_type = fti.getId()
-            try:
+            problem = 'the schema of portal type %r cannot be loaded: ' % (
+                portal_type)
+            # A type of a product that is gone raises whatever it likes, up to
+            # RecursionError.
+            with self._warning(problem):
                 schema = SCHEMA_CACHE.get(portal_type)
                 if hasattr(SCHEMA_CACHE, 'behavior_schema_interfaces'):
                     # The plone.dexterity of Plone 4.3 does not cache these.
                     SCHEMA_CACHE.behavior_schema_interfaces(portal_type)
                 SCHEMA_CACHE.subtypes(portal_type)
-            except TransientError:
-                raise
-            except Exception as error:
-                # A type of a product that is gone raises whatever it likes,
-                # up to RecursionError.
-                self._raise_if_disconnected()
-                self.warn('the schema of portal type %r cannot be loaded: %s'
-                          % (portal_type, describe(error)))
-                continue
-            if schema is None:
-                self.warn('the schema of portal type %r cannot be loaded:'
-                          ' there is none' % portal_type)
+                if schema is None:
+                    self.warn(problem + 'there is none')
 
     def render_pages(self):
-        """The front page, and the paths in FTW_MONITOR_WARMUP_PATHS."""
-        for path in [''] + settings.read().warmup_paths:
-            if not self.time_is_up('page /' + path):
-                self.render(path)
+        """The pages that visitors see first, and FTW_MONITOR_WARMUP_PATHS.
+
+        That is the front page, those that ``pages`` finds, and what a Volto
+        front end asks first.
+        """
+        self.render_paths([''])
+        for find in (pages.search, pages.navigation, pages.samples):
+            self.render_paths(self._found(find))
+        self.render_paths(settings.read().warmup_paths)
+        if self._found(pages.has_rest_api):
+            self._render_at(LOCALHOST, pages.REST_API, 'application/json')
+
+    def _found(self, find):
+        with self._warning('%s of the pages failed with ' % find.__name__):
+            return find(self.context, self.request)
+        return ()
 
     # -- their parts
 
     def load_trees(self, *trees):
-        """Load the BTrees or TreeSets, as far as the cache has room."""
-        for tree in trees:
-            loaded, whole = btrees.load(tree)
-            if not whole:
-                LOG.info(
-                    'Warmup of %s: the connection cache is full; after %d'
-                    ' nodes the rest of a tree is not loaded. A larger'
-                    ' cache-size of its database would hold more.',
-                    self.path, loaded)
-                return
+        """Load BTrees or TreeSets, as far as the cache has room."""
+        self._load(btrees.load(*trees), 'some trees')
+
+    def load_objects(self, *objects):
+        """Load persistent objects, as far as the cache has room."""
+        self._load(bulk.load(objects), 'some objects')
+
+    def _load(self, loading, what, limit=None):
+        """Count what *loading* yields; stop it when there are *limit* objects,
+        or when there is no room or no time."""
+        number = 0
+        try:
+            for number, _ in enumerate(loading, 1):
+                self.progress.count(1)
+                if number == limit:
+                    LOG.info(
+                        'Warmup of %s: of %s, %d objects are loaded, half of'
+                        ' what its connection cache had room for.',
+                        self.path, what, number)
+                    return
+                if self.time_is_up('the rest of ' + what):
+                    return
+        except bulk.CacheFull:
+            LOG.info(
+                'Warmup of %s: of %s, %d objects are loaded; then the'
+                ' connection cache was full. A larger cache-size of its'
+                ' database would hold more.', self.path, what, number)
+
+    def render_paths(self, paths):
+        """Render the pages at *paths*, relative to the site, if there is time.
+        """
+        for path in paths:
+            if not self.time_is_up('page /' + path):
+                self.render(path)
 
     def render(self, path):
-        """Render the page at *path*, relative to the site, as a visitor.
+        """Render the page at *path*, relative to the site, as a visitor; the
+        front page as the visitors of each virtual host.
 
-        Whatever the page answers is no failure: a broken, forgotten site must
+        Whatever a page answers is no failure: a broken, forgotten site must
         not take the instance out of service. Losing the database is one.
         """
+        hosts = [host for host in getUtility(IVirtualHosts).of_site(self.path)
+                 if path_at(host, self.path, path) is not None]
+        for host in (hosts[:1] or [LOCALHOST]) if path else hosts:
+            self._render_at(host, path)
+
+    def _render_at(self, host, path, accept='text/html'):
+        self.progress.count(1)
+        url = path_at(host, self.path, path)
         root = self.request['PARENTS'][-1]
-        url = self.path + '/' + path
+        with self._warning('page /%s failed with ' % path):
+            status, _ = render(root, url, header_of(host), accept)
+            self._raise_if_disconnected()
+            if status >= 500 or status == 404:
+                self.warn('page /%s answered %d' % (path, status))
+
+    @contextmanager
+    def _warning(self, problem):
+        """What goes wrong meanwhile is a warning that begins with *problem*;
+        that the database is lost is a failure."""
         try:
-            status, _ = render(root, url)
+            yield
         except TransientError:
             raise
         except Exception as error:
             self._raise_if_disconnected()
-            LOG.warning('Warmup: %s failed.', url, exc_info=True)
-            self.warn('page /%s failed with %s' % (path, describe(error)))
-            return
-        self._raise_if_disconnected()
-        if status >= 500 or status == 404:
-            self.warn('page /%s answered %d' % (path, status))
+            LOG.warning('Warmup of %s:', self.path, exc_info=True)
+            self.warn(problem + describe(error))
 
     def _raise_if_disconnected(self):
         connection = self.context._p_jar

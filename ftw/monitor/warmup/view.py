@@ -2,9 +2,11 @@
 
 from AccessControl import getSecurityManager
 from ftw.monitor.interfaces import ILifecycle
+from ftw.monitor.interfaces import IVirtualHosts
 from ftw.monitor.warmup.run import find_sites
 from ftw.monitor.warmup.run import warm_up
 from ftw.monitor.warmup.run import WarmupFailed
+from ftw.monitor.warmup.virtual_hosts import host_of
 from ftw.monitor.wording import describe
 from ftw.monitor.wording import one_line
 from math import ceil
@@ -61,6 +63,8 @@ class WarmupView(BrowserView):
     def _warm_up(self):
         """Do what has begun, and end it whatever happens."""
         app = self.request['PARENTS'][-1]
+        # Nobody else may have come yet; it counts less than any visit.
+        getUtility(IVirtualHosts).count(host_of(self.request), 0)
         reason = 'it was interrupted'
         try:
             all_sites = find_sites(app)

@@ -62,14 +62,17 @@ def visit(app, site_path):
             request.close()
 
 
-def render(app, path):
+def render(app, path, host='localhost', accept='text/html'):
     """Have the page at *path* rendered; return its status and its location.
+
+    :param path: from the root, with a query string if there is one.
+    :param host: the Host header; *accept*: the Accept header.
 
     The status is an HTTP status code, the location that of a redirect, or
     None. Raises what goes wrong and is not made into a page.
     """
     app = aq_base(app)
-    request = new_request(path)
+    request = new_request(path, host, accept)
     with _thread_state_kept(), _doomed(app._p_jar.transaction_manager):
         setRequest(request)
         try:
