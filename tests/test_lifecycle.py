@@ -511,7 +511,8 @@ class TestTheTimeLimit(LifecycleCase):
         self.assertEqual(
             warning,
             'the time limit of 1800 s (FTW_MONITOR_WARMUP_TIMEOUT) is used'
-            ' up; left out: pages of /Plone, /b for worker 2')
+            ' up after 0 of 0 steps; left out: pages of /Plone,'
+            ' /b for worker 2')
         logged, = self.log.records
         self.assertEqual(logged.levelname, 'WARNING')
         self.assertEqual(logged.getMessage(), 'Warmup: ' + warning)

@@ -907,6 +907,6 @@ class TestTime(PerformerTestCase):
         self.assertTrue(self.lifecycle.warmup_done)
         self.assertEqual(
             ['the time limit of -1 s (FTW_MONITOR_WARMUP_TIMEOUT) is used'
-             ' up; left out: registry of /plone, schemata of /plone, pages of'
-             ' /plone'],
+             ' up after 0 of 0 steps; left out: registry of /plone,'
+             ' schemata of /plone, pages of /plone'],
             self.warnings)

@@ -103,8 +103,9 @@ class Lifecycle(object):
         if self.warmup_left_out:
             self.warn_of_warmup(
                 'the time limit of %s s (FTW_MONITOR_WARMUP_TIMEOUT) is used'
-                ' up; left out: %s' % (
-                    self.warmup_timeout, ', '.join(self.warmup_left_out)))
+                ' up after %d of %d steps; left out: %s' % (
+                    self.warmup_timeout, self.progress.step,
+                    self.progress.steps, ', '.join(self.warmup_left_out)))
         self.progress.end()
         self.warmup_failures = 0
         self.warmup_failure = None

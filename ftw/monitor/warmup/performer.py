@@ -153,7 +153,8 @@ class DefaultWarmupPerformer(object):
         for find in (pages.search, pages.navigation, pages.samples):
             self.render_paths(self._found(find))
         self.render_paths(settings.read().warmup_paths)
-        if self._found(pages.has_rest_api):
+        if (self._found(pages.has_rest_api)
+                and not self.time_is_up('the REST API')):
             self._render_at(LOCALHOST, pages.REST_API, 'application/json')
 
     def _found(self, find):
