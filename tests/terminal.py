@@ -1,6 +1,7 @@
 """Where a program of an operator writes to: a terminal, or not."""
 
 from ftw.monitor.compat import PY2
+from tests.foreground import begin_session
 from tests.loopback import PATIENCE
 from tests.loopback import until
 import fcntl
@@ -67,7 +68,7 @@ class TerminalProcess(object):
         self._master, slave = open_terminal(columns)
 
         def take_terminal():
-            os.setsid()
+            begin_session()
             # It is its standard input by now.
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 

@@ -1,6 +1,7 @@
 """What is called before a process ends: with real processes."""
 
 from contextlib import closing
+from tests.foreground import begin_session
 from tests.functional.processes import REPOSITORY
 import os
 import signal
@@ -55,7 +56,8 @@ class OrderlyEndCase(unittest.TestCase):
             [sys.executable, '-c', BEGIN + ''.join(script)],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=REPOSITORY,
             env=dict(os.environ, PYTHONPATH=REPOSITORY,
-                     PYTHONDONTWRITEBYTECODE='1'))
+                     PYTHONDONTWRITEBYTECODE='1'),
+            preexec_fn=begin_session)
         self.addCleanup(process.stdout.close)
         self.addCleanup(self.kill, process)
         return process

@@ -5,6 +5,7 @@ All of them listen on loopback, on free ports, and end with the test.
 
 from contextlib import closing
 from ftw.monitor.compat import PY2
+from tests.foreground import begin_session
 from tests.functional.configuration import FAST_LISTEN
 from tests.functional.configuration import FILE_STORAGE
 from tests.functional.configuration import files_of_instance
@@ -155,7 +156,7 @@ class Process(object):
                 self.process = subprocess.Popen(
                     command, stdin=nothing, stdout=target,
                     stderr=subprocess.STDOUT, cwd=self.home, env=environment,
-                    preexec_fn=os.setsid)
+                    preexec_fn=begin_session)
 
     def send(self, number):
         """Send a signal to the process and all that it has started."""
