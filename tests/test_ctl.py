@@ -287,7 +287,7 @@ class TestFollowingAWarmup(CtlCase):
         self.assertTrue(until(lambda: len(monitor.asked) > 2), program.shown)
         program.type(b'\x03')
         self.assertEqual(program.wait(), 130)
-        self.assertIn(b'25 % catalog of /Plone, worker 1 of 4', program.shown)
+        self.assertIn(b'25 % /Plone: catalog, worker 1 of 4', program.shown)
         self.assertNotIn(b'Traceback', program.shown)
         # The shell's prompt comes in the next line.
         self.assertTrue(program.shown.endswith(b'\n'), program.shown)

@@ -73,7 +73,7 @@ class TestTheAnswer(unittest.TestCase):
 
     def test_what_is_said_of_it(self):
         for expected, changes in (
-                ('catalog of /Plone, worker 2 of 4, 4.2 s', {}),
+                ('/Plone: catalog, worker 2 of 4, 4.2 s', {}),
                 ('hot set, worker 2 of 4, 4.2 s',
                  {'stage': 'hot set', 'site': 'none'}),
                 ('begins, 4.2 s',
@@ -140,10 +140,10 @@ class TestOnAPipe(FollowCase):
             answer(state='done', seconds='2.5')))
         self.assertEqual([
             'booting',
-            'catalog of /Plone, worker 1 of 4, 1.0 s',
-            'catalog of /Plone, worker 2 of 4, 1.6 s',
-            'pages of /Plone, worker 2 of 4, 1.9 s',
-            'pages of /two, worker 2 of 4, 2.2 s',
+            '/Plone: catalog, worker 1 of 4, 1.0 s',
+            '/Plone: catalog, worker 2 of 4, 1.6 s',
+            '/Plone: pages, worker 2 of 4, 1.9 s',
+            '/two: pages, worker 2 of 4, 2.2 s',
             'done after 2.5 s, warnings: 0'], self.lines())
         self.assertEqual('', self.printed())
 
@@ -154,9 +154,9 @@ class TestOnAPipe(FollowCase):
             answer(next_try='0.6', **failed), answer(),
             answer(next_try='1.9', **failed), answer(state='done')))
         self.assertEqual([
-            'catalog of /Plone, worker 2 of 4, 4.2 s',
+            '/Plone: catalog, worker 2 of 4, 4.2 s',
             'failed: KeyError: 1; next try in 0.9 s',
-            'catalog of /Plone, worker 2 of 4, 4.2 s',
+            '/Plone: catalog, worker 2 of 4, 4.2 s',
             'failed: KeyError: 1; next try in 1.9 s',
             'done after 4.2 s, warnings: 0'], self.lines())
 
@@ -252,15 +252,15 @@ class TestOnATerminal(unittest.TestCase):
         self.bar.show(figures())
         self.bar.show(figures(step='2 of 4', objects='0', seconds='12.0'))
         self.assertEqual(
-            ['[########........]  50 % catalog of /Plone, worker 2 of 4,'
-             ' 12.0 s, 0 objects'], self.screen())
+            ['[########........]  50 % /Plone: catalog, worker 2 of 4,'
+             ' 12.0 s, 0 loaded'], self.screen())
 
     def test_what_the_last_boot_took(self):
         self.terminal(120)
         self.bar.show(figures(previous_boot='5.1'))
         self.assertEqual(
-            ['[#######.................]  30 % catalog of /Plone, worker 2 of'
-             ' 4, 4.2 s, 200 of 1000 objects, last time 5.1 s'],
+            ['[#######.................]  30 % /Plone: catalog, worker 2 of'
+             ' 4, 4.2 s, 200 of 1000 loaded, last time 5.1 s'],
             self.screen())
 
     def test_a_shorter_text_leaves_nothing_of_a_longer_one(self):
@@ -300,8 +300,8 @@ class TestOnATerminal(unittest.TestCase):
         self.bar.show(figures(seconds='0.3', step='0 of 4', objects='9'))
         self.assertEqual(
             ['failed: KeyError: %s; next try in 0.9 s' % (90 * 'x'),
-             '[................]   0 % catalog of /Plone, worker 2 of 4,'
-             ' 0.3 s, 9 objects'], self.screen())
+             '[................]   0 % /Plone: catalog, worker 2 of 4,'
+             ' 0.3 s, 9 loaded'], self.screen())
 
     def test_the_bar_does_not_shrink_but_for_another_try(self):
         self.terminal()

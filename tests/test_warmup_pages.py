@@ -1,5 +1,7 @@
 """Which pages of a site are found to be worth rendering."""
 
+from ftw.monitor.interfaces import IWarmupPerformer
+from ftw.monitor.warmup import DefaultWarmupPerformer
 from ftw.monitor.warmup import pages
 from ftw.monitor.warmup.run import warm_up
 from ftw.monitor.warmup.visit import render
@@ -260,6 +262,26 @@ class TestRestAPI(PagesTestCase):
     def test_a_warmup_asks_no_other_site(self):
         self.assertNotIn('/plone/++api++', self.warm_up())
         self.assertEqual([], self.lifecycle.warmup_warnings)
+
+    def test_when_the_time_is_up_it_is_left_out_and_named(self):
+        self.install()
+        paths = []
+
+        class SlowPerformer(DefaultWarmupPerformer):
+
+            def render_paths(performer, paths):
+                self.lifecycle.warmup_timeout = -1
+
+            def _render_at(performer, host, path, accept='text/html'):
+                paths.append(path)
+
+        register_adapter(
+            self, SlowPerformer, (ISiteRoot, IBrowserRequest),
+            IWarmupPerformer)
+        self.warm_up()
+        self.assertEqual([], paths)
+        self.assertIn('the REST API of /plone',
+                      self.lifecycle.warmup_left_out)
 
     def test_what_goes_wrong_is_a_warning(self):
 

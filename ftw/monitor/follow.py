@@ -143,7 +143,7 @@ def describe(figures):
 
 def _parts_of_progress(figures):
     site, worker = figures['site'], figures['worker']
-    yield figures['stage'] + (' of ' + site if site != 'none' else '')
+    yield ('' if site == 'none' else site + ': ') + figures['stage']
     if _numbers(worker)[0]:
         yield 'worker ' + worker
     yield figures['seconds'] + ' s'
@@ -151,7 +151,7 @@ def _parts_of_progress(figures):
 
 def details(figures):
     """What else there is to know while the warm-up is in progress."""
-    text = ', %s objects' % figures['objects']
+    text = ', %s loaded' % figures['objects']
     if figures['previous boot'] != 'unknown':
         text += ', last time %s s' % figures['previous boot']
     return text

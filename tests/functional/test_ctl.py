@@ -182,7 +182,7 @@ class TestFollowingAWarmup(FunctionalCase):
         self.wait_for(program, b'waiting for the monitor at 127.0.0.1')
         self.start(instance)
         self.wait_for(program, b'[................]   0 % ')
-        self.wait_for(program, b' of /Plone, worker 1 of 4, ')
+        self.wait_for(program, b' /Plone: begins, worker 1 of 4, ')
         instance.write('gate', '')
         self.assertEqual(0, program.wait(), program.shown)
         self.assertEqual('OK', instance.health())
@@ -212,7 +212,7 @@ class TestFollowingAWarmup(FunctionalCase):
         lines = output.splitlines()
         self.assertIn('waiting for the monitor at', lines[0])
         self.assertRegex(lines[-1], r'^done after \d+\.\d s, warnings: \d+$')
-        self.assertRegex(output, r' of /Plone, worker \d of 4, \d+\.\d s\n')
+        self.assertRegex(output, r'/Plone: \w+, worker \d of 4, \d+\.\d s\n')
         # It is over.
         self.assertEqual(
             (0, lines[-1] + '\n', ''), instance.run(instance.ctl(
