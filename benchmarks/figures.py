@@ -13,6 +13,11 @@ def median(values):
     return percentile(values, 50)
 
 
+def mean(values):
+    """The sum of *values*, shared out among them."""
+    return sum(values) / len(values)
+
+
 def milliseconds(seconds):
     """*seconds* as text for a table."""
     return '%7.1f' % (seconds * 1000)
