@@ -219,8 +219,17 @@ class TestCatalog(PerformerTestCase):
         self.assertRegex(
             message, r'^Warmup of /plone: of the catalog, 1\d\d objects are'
                      r' loaded, half of what its connection cache had room'
-                     r' for\.$')
+                     r' for\. A larger cache-size')
         self.assertEqual([], self.warnings)
+
+    def test_each_tree_has_its_share_of_that_half(self):
+        self.database.setCacheSize(300)
+        connection = self.perform('load_catalog')
+        for tree in (self.catalog.uids, self.catalog.paths,
+                     self.catalog.data):
+            oids = self.nodes(tree)
+            found = len(self.in_cache(connection, oids))
+            self.assertGreaterEqual(found, min(len(oids), 25))
 
     def test_that_half_has_the_upper_nodes_of_all_trees(self):
         indexes = self.catalog.indexes

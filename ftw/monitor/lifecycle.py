@@ -92,7 +92,8 @@ class Lifecycle(object):
         """See ``ILifecycle``."""
         if not self.warmup_in_progress or not self._warmup_overdue():
             return False
-        self.warmup_left_out.append(rest)
+        if rest not in self.warmup_left_out:
+            self.warmup_left_out.append(rest)
         return True
 
     def end_warmup(self, sites, all_sites):

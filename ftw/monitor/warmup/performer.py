@@ -16,6 +16,7 @@ from ftw.monitor.warmup.virtual_hosts import path_at
 from ftw.monitor.warmup.visit import BROKEN_SITE
 from ftw.monitor.warmup.visit import render
 from ftw.monitor.wording import describe
+from itertools import islice
 from persistent import Persistent
 from Products.CMFCore.utils import getToolByName
 from transaction.interfaces import TransientError
@@ -107,9 +108,21 @@ class DefaultWarmupPerformer(object):
                           ' terms' % (str(name), type(index).__name__))
                 continue
             trees.append(terms)
-        # Else the catalog of a large site would leave no room for the site.
-        limit = max(0, bulk.room(self.context._p_jar)) // 2
-        self._load(btrees.load(*trees), 'the catalog', limit)
+        # Else the catalog of a large site would leave no room for the site,
+        # and its first tree none for the others.
+        left = bulk.room(self.context._p_jar) // 2
+        nodes = 0
+        for number, tree in enumerate(trees):
+            share = left // (len(trees) - number)
+            loaded = self._load(islice(btrees.load(tree), share),
+                                'the catalog')
+            left -= loaded
+            nodes += loaded
+        if not left:
+            LOG.info(
+                'Warmup of %s: of the catalog, %d objects are loaded, half of'
+                ' what its connection cache had room for. A larger cache-size'
+                ' of its database would hold more.', self.path, nodes)
 
     def load_registry(self):
         """The values in the registry, of which each page reads many."""
@@ -172,26 +185,22 @@ class DefaultWarmupPerformer(object):
         """Load persistent objects, as far as the cache has room."""
         self._load(bulk.load(objects), 'some objects')
 
-    def _load(self, loading, what, limit=None):
-        """Count what *loading* yields; stop it when there are *limit* objects,
-        or when there is no room or no time."""
-        number = 0
+    def _load(self, loading, what):
+        """Count what *loading* yields, and return how many there were; stop it
+        when there is no room or no time."""
+        loaded = 0
         try:
-            for number, _ in enumerate(loading, 1):
+            for _ in loading:
+                loaded += 1
                 self.progress.count(1)
-                if number == limit:
-                    LOG.info(
-                        'Warmup of %s: of %s, %d objects are loaded, half of'
-                        ' what its connection cache had room for.',
-                        self.path, what, number)
-                    return
                 if self.time_is_up('the rest of ' + what):
-                    return
+                    break
         except bulk.CacheFull:
             LOG.info(
                 'Warmup of %s: of %s, %d objects are loaded; then the'
                 ' connection cache was full. A larger cache-size of its'
-                ' database would hold more.', self.path, what, number)
+                ' database would hold more.', self.path, what, loaded)
+        return loaded
 
     def render_paths(self, paths):
         """Render the pages at *paths*, relative to the site, if there is time.
