@@ -124,7 +124,8 @@ class TestSamples(PagesTestCase):
         self.add('folder', 'Folder')
 
     def samples(self):
-        return self.find(pages.samples)
+        return self.find(lambda site, request: pages.samples(
+            site, pages.navigation(site, request)))
 
     def test_an_empty_site_has_none(self):
         self.assertEqual([], self.samples())
@@ -186,7 +187,7 @@ class TestWithoutPages(PagesTestCase):
 
     def test_a_site_without_their_views_is_no_failure(self):
         patch(self, pages, 'queryMultiAdapter', lambda *args, **kw: None)
-        for find in (pages.search, pages.navigation, pages.samples):
+        for find in (pages.search, pages.navigation):
             self.assertEqual([], self.find(find))
 
 

@@ -170,5 +170,8 @@ class ILifecycle(Interface):
         in a few words what that was, for the log.
         """
 
-    def warn_of_warmup(message):
-        """Log a warning and keep it with the state of the running warm-up."""
+    def warn_of_warmup(message, exc_info=None):
+        """Log a warning and keep it with the state of the running warm-up.
+
+        The log has the current traceback, too, if *exc_info* is true.
+        """

@@ -83,9 +83,9 @@ class Lifecycle(object):
         """Note which performer (its name) has been called; None: none."""
         self._warmup_performer = performer
 
-    def warn_of_warmup(self, message):
+    def warn_of_warmup(self, message, exc_info=None):
         """See ``ILifecycle``."""
-        LOG.warning('Warmup: %s', message)
+        LOG.warning('Warmup: %s', message, exc_info=exc_info)
         self.warmup_warnings.append(message)
 
     def warmup_time_is_up(self, rest):

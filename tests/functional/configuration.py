@@ -192,6 +192,17 @@ else:
     </clientstorage>
 """
 
+#: ZCML of a performer for every Plone site, to be filled with its name in the
+#: package ``visitors``.
+PERFORMER = """\
+  <adapter
+      for="Products.CMFPlone.interfaces.IPloneSiteRoot
+           zope.publisher.interfaces.browser.IBrowserRequest"
+      factory="visitors.%s"
+      provides="ftw.monitor.interfaces.IWarmupPerformer"
+      />
+"""
+
 ZEO_CONF = """\
 <zeo>
   address 127.0.0.1:%(port)d

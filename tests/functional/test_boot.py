@@ -3,6 +3,7 @@
 from contextlib import closing
 from ftw.monitor.compat import PY2
 from tests.functional.case import FunctionalCase
+from tests.functional.configuration import PERFORMER
 from tests.functional.configuration import SLOW_LISTEN
 from tests.functional.processes import DEADLINE
 from tests.functional.processes import free_port
@@ -69,15 +70,6 @@ class LockView(BrowserView):
 class ErrorView(BrowserView):
     def __call__(self):
         raise RuntimeError('this page is broken')
-"""
-
-PERFORMER = """\
-  <adapter
-      for="Products.CMFPlone.interfaces.IPloneSiteRoot
-           zope.publisher.interfaces.browser.IBrowserRequest"
-      factory="visitors.%s"
-      provides="ftw.monitor.interfaces.IWarmupPerformer"
-      />
 """
 
 VIEWS = """\

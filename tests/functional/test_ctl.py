@@ -3,6 +3,7 @@
 from ftw.monitor.compat import PY2
 from tests.functional.case import FunctionalCase
 from tests.functional.configuration import LISTEN_IPV6
+from tests.functional.configuration import PERFORMER
 from tests.functional.processes import BUILDOUT
 from tests.functional.processes import NC
 from tests.functional.processes import say
@@ -28,14 +29,6 @@ class GatedPerformer(DefaultWarmupPerformer):
         while not os.path.exists(gate):
             time.sleep(0.02)
         super(GatedPerformer, self).perform()
-"""
-
-PERFORMER = """\
-  <adapter
-      for="Products.CMFPlone.interfaces.IPloneSiteRoot *"
-      factory="visitors.GatedPerformer"
-      provides="ftw.monitor.interfaces.IWarmupPerformer"
-      />
 """
 
 
@@ -160,7 +153,7 @@ class TestFollowingAWarmup(FunctionalCase):
 
     def gated_instance(self):
         instance = self.instance()
-        instance.add_package(VISITORS, PERFORMER)
+        instance.add_package(VISITORS, PERFORMER % 'GatedPerformer')
         return instance
 
     def start(self, instance):

@@ -6,6 +6,7 @@ from ftw.monitor.warmup.hotset import serialize
 from ftw.monitor.warmup.hotset_file import read
 from ftw.monitor.warmup.hotset_file import write
 from tests.functional.case import FunctionalCase
+from tests.functional.configuration import PERFORMER
 from tests.functional.processes import wait_until
 from tests.worlds import STATUS_AFTER_SIGTERM
 import os
@@ -33,14 +34,6 @@ class BlockingPerformer(Performer):
 class FailingPerformer(Performer):
     def perform(self):
         raise ValueError('no way')
-"""
-
-PERFORMER = """\
-  <adapter
-      for="Products.CMFPlone.interfaces.IPloneSiteRoot *"
-      factory="visitors.%s"
-      provides="ftw.monitor.interfaces.IWarmupPerformer"
-      />
 """
 
 

@@ -2,6 +2,7 @@
 
 from itertools import groupby
 from tests.functional.case import FunctionalCase
+from tests.functional.configuration import PERFORMER
 from tests.functional.processes import wait_until
 from tests.functional.processes import ZEOServer
 import shutil
@@ -31,14 +32,6 @@ class Performer(DefaultWarmupPerformer):
         note()
 """
 
-PERFORMER = """\
-  <adapter
-      for="Products.CMFPlone.interfaces.IPloneSiteRoot *"
-      factory="visitors.Performer"
-      provides="ftw.monitor.interfaces.IWarmupPerformer"
-      />
-"""
-
 
 class TestTurns(FunctionalCase):
 
@@ -54,7 +47,7 @@ class TestTurns(FunctionalCase):
         instance = self.instance(
             storage=self.zeo.storage, name=name,
             environment={'FTW_MONITOR_WARMUP_WAIT': wait})
-        instance.add_package(VISITORS, PERFORMER)
+        instance.add_package(VISITORS, PERFORMER % 'Performer')
         return instance.start(environ={
             'TEST_HOME': self.zeo.home, 'TMPDIR': self.temporary})
 

@@ -1,6 +1,7 @@
 """A ZEO server that is lost, and comes back, under a running instance."""
 
 from tests.functional.case import FunctionalCase
+from tests.functional.configuration import PERFORMER
 from tests.functional.processes import wait_until
 from tests.functional.processes import ZEOServer
 import json
@@ -93,7 +94,7 @@ class TestDatabaseIsLostDuringTheWarmup(FunctionalCase):
         self.addCleanup(zeo.destroy)
         zeo.start()
         instance = self.instance(storage=zeo.impatient_storage)
-        instance.add_package(WAITING_PERFORMER, WAITING_ZCML)
+        instance.add_package(WAITING_PERFORMER, PERFORMER % 'Performer')
         instance.start(environ={'TEST_HOME': instance.home})
         wait_until(lambda: instance.read('begun'), instance.log)
         zeo.kill()
@@ -135,12 +136,4 @@ class Performer(DefaultWarmupPerformer):
         while not os.path.exists(path('gate')):
             time.sleep(0.02)
         super(Performer, self).perform()
-"""
-
-WAITING_ZCML = """\
-  <adapter
-      for="Products.CMFPlone.interfaces.IPloneSiteRoot *"
-      factory="visitors.Performer"
-      provides="ftw.monitor.interfaces.IWarmupPerformer"
-      />
 """

@@ -51,16 +51,16 @@ def _unquoted(url):
     return unquote(path) + mark + query
 
 
-def samples(site, request):
-    """The path of one item of each content type found in the navigation.
+def samples(site, folders):
+    """The path of one item of each content type found in the *folders* (their
+    paths), if the current user can see it.
 
     Without the catalog: on a large site, a query loads more than all these
-    pages together. *request* is that of an anonymous visitor, for whom the
-    item has to be visible.
+    pages together.
     """
     paths = []
     seen = set(NO_PAGES)
-    for path in navigation(site, request):
+    for path in folders:
         path = path.partition('?')[0]
         folder = site.unrestrictedTraverse(path, None)
         if not hasattr(aq_base(folder), 'objectIds'):

@@ -80,10 +80,13 @@ class DefaultWarmupPerformer(object):
         return getUtility(ILifecycle).warmup_time_is_up(
             '%s of %s' % (rest, self.path))
 
-    def warn(self, message):
-        """Warn of what is wrong with this site but no reason to fail."""
+    def warn(self, message, exc_info=None):
+        """Warn of what is wrong with this site but no reason to fail.
+
+        :param exc_info: true to have the current traceback in the log.
+        """
         getUtility(ILifecycle).warn_of_warmup(
-            '%s: %s' % (self.path, message))
+            '%s: %s' % (self.path, message), exc_info)
 
     # -- the steps
 
@@ -163,16 +166,18 @@ class DefaultWarmupPerformer(object):
         front end asks first.
         """
         self.render_paths([''])
-        for find in (pages.search, pages.navigation, pages.samples):
-            self.render_paths(self._found(find))
+        self.render_paths(self._found(pages.search, self.request))
+        tabs = self._found(pages.navigation, self.request)
+        self.render_paths(tabs)
+        self.render_paths(self._found(pages.samples, tabs))
         self.render_paths(settings.read().warmup_paths)
-        if (self._found(pages.has_rest_api)
+        if (self._found(pages.has_rest_api, self.request)
                 and not self.time_is_up('the REST API')):
             self._render_at(LOCALHOST, pages.REST_API, 'application/json')
 
-    def _found(self, find):
+    def _found(self, find, *args):
         with self._warning('%s of the pages failed with ' % find.__name__):
-            return find(self.context, self.request)
+            return find(self.context, *args)
         return ()
 
     # -- their parts
@@ -241,8 +246,7 @@ class DefaultWarmupPerformer(object):
             raise
         except Exception as error:
             self._raise_if_disconnected()
-            LOG.warning('Warmup of %s:', self.path, exc_info=True)
-            self.warn(problem + describe(error))
+            self.warn(problem + describe(error), exc_info=True)
 
     def _raise_if_disconnected(self):
         connection = self.context._p_jar
