@@ -3,6 +3,7 @@
 from contextlib import closing
 from tests.examples import example
 from tests.functional.case import FunctionalCase
+from tests.functional.configuration import PERFORMER
 from tests.functional.processes import build_opener
 from tests.functional.processes import free_port
 from tests.functional.processes import HAPROXY
@@ -11,7 +12,6 @@ from tests.functional.processes import ProxyHandler
 from tests.functional.processes import wait_until
 from tests.functional.processes import ZEOServer
 from tests.functional.test_zeo import WAITING_PERFORMER
-from tests.functional.test_zeo import WAITING_ZCML
 import unittest
 
 
@@ -25,7 +25,7 @@ class TestHAProxy(FunctionalCase):
         zeo.start()
         gated = self.instance(storage=zeo.storage)
         other = self.instance(storage=zeo.storage)
-        gated.add_package(WAITING_PERFORMER, WAITING_ZCML)
+        gated.add_package(WAITING_PERFORMER, PERFORMER % 'Performer')
         port = free_port()
         haproxy = HAProxy(
             example('frontend www')
