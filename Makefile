@@ -51,9 +51,13 @@ stop-plone43: ## stop it
 test-plone43: plone43/bin/instance test-programs ## run all tests with Plone 4.3
 	@plone43/.venv/bin/python $(RUN_TESTS)
 
-# Without HAProxy most of the tests run all the same; CI wants all of them.
+# Without HAProxy or PostgreSQL most of the tests run all the same; CI wants all
+# of them. Only Plone 6.2 is tested with PostgreSQL.
+PROGRAMS = haproxy:haproxy nc:netcat-openbsd
+test: PROGRAMS += initdb:postgresql
+
 test-programs:
-	@sh tools/need.sh haproxy:haproxy nc:netcat-openbsd || [ -z "$$CI" ]
+	@sh tools/need.sh $(PROGRAMS) || [ -z "$$CI" ]
 
 lint: .venv/installed ## check the style with ruff
 	@.venv/bin/ruff check ftw tests benchmarks tools setup.py

@@ -28,7 +28,9 @@ PLONE_62 = {
         'ZODB',
         'Zope[wsgi]',
     ],
-    'tests': ['plone.restapi', 'ZEO'],
+    # The instances of the tests have their databases on a ZEO server, or in
+    # PostgreSQL.
+    'tests': ['plone.restapi', 'psycopg2-binary', 'RelStorage', 'ZEO'],
 }
 
 WORLD = PLONE_43 if sys.version_info[0] == 2 else PLONE_62

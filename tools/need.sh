@@ -7,6 +7,11 @@ set -eu
 here=$(dirname "$0")
 # Daemons such as haproxy live where only root's PATH leads.
 PATH="$PATH:/usr/sbin:/sbin"
+# Debian keeps the programs of each version of PostgreSQL in a folder of its
+# own, off everybody's PATH.
+for folder in /usr/lib/postgresql/*/bin; do
+    PATH="$PATH:$folder"
+done
 
 there() {
     case $1 in
