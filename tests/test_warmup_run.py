@@ -8,6 +8,7 @@ from ftw.monitor.warmup import DefaultWarmupPerformer
 from ftw.monitor.warmup.hotset import HotSet
 from ftw.monitor.warmup.run import find_sites
 from ftw.monitor.warmup.run import perform
+from ftw.monitor.warmup.run import server_session
 from ftw.monitor.warmup.run import warm_up
 from ftw.monitor.warmup.run import WarmupFailed
 from ftw.monitor.warmup.run import worker_connections
@@ -134,6 +135,56 @@ class WarmupTestCase(WarmupCase):
         """How many connections of the database are in use."""
         return len([info for info in self.database.connectionDebugInfo()
                     if info['opened'] is not None])
+
+
+class DummySession(object):
+    """Of psycopg2."""
+
+    closed = 0
+
+
+class DummyRelStorage(object):
+
+    def __init__(self, session):
+        self._load_connection = self
+        self.connection = session
+
+
+class DummyConnection(object):
+
+    def __init__(self, storage):
+        self._storage = storage
+
+
+class TestServerSession(unittest.TestCase):
+    """RelStorage does not say when it has lost its server."""
+
+    def setUp(self):
+        self.storage = DummyRelStorage(DummySession())
+
+    def session(self):
+        return server_session(DummyConnection(self.storage))
+
+    def test_it_stays_the_same_as_long_as_the_server_is_there(self):
+        self.assertEqual(self.session(), self.session())
+
+    def test_it_is_another_one_when_it_was_lost_in_this_transaction(self):
+        before = self.session()
+        self.storage.connection.closed = 2
+        self.assertNotEqual(before, self.session())
+
+    def test_it_is_another_one_when_it_was_made_anew(self):
+        before = self.session()
+        self.storage.connection = DummySession()
+        self.assertNotEqual(before, self.session())
+
+    def test_there_is_none_before_the_first_transaction(self):
+        self.storage.connection = None
+        self.assertIsNone(self.session())
+
+    def test_other_storages_have_none(self):
+        self.storage = object()
+        self.assertIsNone(self.session())
 
 
 class TestWorkerConnections(WarmupTestCase):

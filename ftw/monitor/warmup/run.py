@@ -82,25 +82,45 @@ def warm_up(app, sites, lifecycle):
 
 
 @contextmanager
-def no_server_lost(database):
+def no_server_lost(connections):
     """Raise ``WarmupFailed`` if a database loses its server meanwhile.
 
     It may be back before a performer has noticed, and code that catches all
     exceptions has left out something by then.
     """
-    links = server_links(database)
+    links = server_links(connections)
     yield
-    now = server_links(database)
-    for name, link in sorted(links.items()):
-        if now[name] != link:
+    now = server_links(connections)
+    for (name, worker), link in sorted(links.items()):
+        if now.get((name, worker)) != link:
             raise WarmupFailed(
                 "Database '%s' was disconnected for a moment" % name)
 
 
-def server_links(database):
-    """``{name: server_link}`` of all databases of the multi-database."""
-    return {name: server_link(each)
-            for name, each in dict(database.databases).items()}
+def server_links(connections):
+    """``{(name, worker): link}`` of all databases of the multi-database, for
+    all of them together (worker 0) and for each of the *connections*."""
+    links = {(name, 0): server_link(database) for name, database in
+             dict(connections[0].db().databases).items()}
+    for worker, connection in enumerate(connections, 1):
+        for name, each in dict(connection.connections).items():
+            session = server_session(each)
+            if session is not None:
+                links[name, worker] = session
+    return links
+
+
+def server_session(connection):
+    """What ``server_link`` is for a database, for one ZODB *connection*; None
+    if it has no session of its own with the server.
+
+    With RelStorage each has one, and gets a new one in the next transaction
+    if that is lost. Nothing else tells that it was.
+    """
+    managed = getattr(connection._storage, '_load_connection', None)
+    session = getattr(managed, 'connection', None)
+    # psycopg2 knows of a session that was lost in this transaction.
+    return session and (session, getattr(session, 'closed', None))
 
 
 def load_hot_set(lifecycle):
@@ -119,7 +139,7 @@ def replay_in_all(hot_set, connections, lifecycle):
     """Load the objects of *hot_set* in each of the *connections*."""
     began = monotonic()
     lifecycle.warmup_performer_runs('loading the hot set')
-    with no_server_lost(connections[0].db()):
+    with no_server_lost(connections):
         for _, connection in each_worker(connections, 'hot set', lifecycle):
             replay(hot_set, connection, lifecycle)
     lifecycle.warmup_performer_runs(None)
@@ -134,7 +154,7 @@ def warm_up_site(path, connections, lifecycle):
     each thread."""
     began = monotonic()
     objects = []
-    with no_server_lost(connections[0].db()):
+    with no_server_lost(connections):
         for worker, connection in each_worker(connections, path, lifecycle):
             perform(connection.root()['Application'], path, worker, lifecycle)
             objects.append(connection._cache.cache_non_ghost_count)
