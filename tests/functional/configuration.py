@@ -192,6 +192,34 @@ else:
     </clientstorage>
 """
 
+#: To be filled with the words of the data source name, and whether it keeps
+#: the history, first.
+RELSTORAGE = """\
+    %%%%import relstorage
+    <relstorage>
+      keep-history %(keep_history)s
+      blob-dir %%(var)s/blobcache
+      shared-blob-dir false
+      <postgresql>
+        dsn %(dsn)s
+      </postgresql>
+    </relstorage>
+"""
+
+#: For zodbconvert: a Data.fs, and the database that gets its content.
+ZODBCONVERT_CONF = """\
+<filestorage source>
+  path %(data)s
+  read-only true
+</filestorage>
+<relstorage destination>
+  keep-history %(keep_history)s
+  <postgresql>
+    dsn %(dsn)s
+  </postgresql>
+</relstorage>
+"""
+
 #: ZCML of a performer for every Plone site, to be filled with its name in the
 #: package ``visitors``.
 PERFORMER = """\
