@@ -209,6 +209,21 @@ class TestAnswers(ListenerCase):
         self.assertEqual(self.ask(b'health_check\n'), b'OK\n')
         self.assertEqual(self.log.records, [])
 
+    def test_an_interactive_client_that_resets_the_connection(self):
+        # There are lines left to be answered.
+        client = self.connect()
+        client.sendall(b'interactive\nslow\nslow\nhealth_check\n')
+        self.assertTrue(self.slow.began.acquire(timeout=PATIENCE))
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                          b'\1\0\0\0\0\0\0\0')
+        client.close()
+        self.slow.may_return.set()
+        client = self.connect()
+        client.settimeout(5)
+        client.sendall(b'slow\n')
+        self.assertEqual(everything(client), b'at last\n')
+        self.assertEqual(self.log.records, [])
+
     def test_junk_after_the_command_does_not_lose_the_answer(self):
         # Closing with unread bytes would make the kernel send a reset.
         self.slow.may_return.set()
@@ -229,6 +244,17 @@ class TestAnswers(ListenerCase):
             self.assertEqual(
                 self.ask(length * b'x'),
                 b'Error: the line is longer than 8192 bytes.\n')
+
+    def test_the_longest_line(self):
+        line = b'health_check'.ljust(protocol.MAX_LINE - 1) + b'\n'
+        self.assertEqual(self.ask(line), b'OK\n')
+        for cut in (1, 5, protocol.MAX_LINE - 1):
+            client = self.connect()
+            client.sendall(line[:cut])
+            client.sendall(line[cut:])
+            self.assertEqual(everything(client), b'OK\n')
+        self.assertEqual(self.ask(b' ' + line),
+                         b'Error: the line is longer than 8192 bytes.\n')
 
     def test_a_big_answer_arrives_whole_at_a_slow_reader(self):
         for command in (b'big\n', b'quick_big\n'):
@@ -424,9 +450,78 @@ class TestOnlyQuickCommandsAreNeverDelayed(ListenerCase):
         flood[-1].sendall(b'th_check\n')
         self.assertEqual(everything(flood[-1]), b'OK\n')
 
+    def test_by_a_flood_of_clients_in_interactive_mode(self):
+        self.start()
+        flood = [self.connect() for _ in range(listener.MAX_WAITING)]
+        for client in flood:
+            client.sendall(b'interactive\n')
+            self.assertEqual(exactly(client, GREETING), GREETING)
+        # The first one is not the one that is idle longest.
+        flood[0].sendall(b'health_check\n')
+        self.assertEqual(exactly(flood[0], b'OK\n'), b'OK\n')
+        self.connect().sendall(b'heal')
+        self.assertTrue(until(lambda: not self.is_open(flood[1])))
+        self.assertEqual(everything(flood[1]), b'')
+        self.assertEqual(self.ask(b'health_check\n'), b'OK\n')
+        flood[0].sendall(b'\nquit\n')
+        self.assertEqual(everything(flood[0]), b'OK\nGoodbye.\n')
+
+    def test_and_a_flood_drops_nobody_whose_command_runs(self):
+        self.start()
+        blocked = self.connect()
+        blocked.sendall(b'slow\n')
+        self.assertTrue(self.slow.began.acquire(timeout=PATIENCE))
+        flood = []
+        for _ in range(listener.MAX_WAITING + 6):
+            flood.append(self.connect())
+            flood[-1].sendall(b'heal')
+        self.assertTrue(until(lambda: not self.is_open(flood[5])))
+        self.slow.may_return.set()
+        self.assertEqual(everything(blocked), b'at last\n')
+
     def is_open(self, client):
         # There is something to read when it is closed.
         return not select.select([client], [], [], 0)[0]
+
+
+class TestDeadline(ListenerCase):
+
+    def setUp(self):
+        ListenerCase.setUp(self)
+        ours, theirs = socket.socketpair()
+        self.addCleanup(ours.close)
+        self.addCleanup(theirs.close)
+        self.client = listener.Client(ours, protocol.Conversation(), b'', None)
+
+    def feed(self, line):
+        self.client.conversation.feed(line)
+        self.client.conversation.next_call().run()
+
+    def assertSeconds(self, seconds):
+        self.client.active = 1000
+        self.assertEqual(self.client.deadline(), 1000 + seconds)
+
+    def test_to_finish_a_line(self):
+        self.assertSeconds(5)
+        self.client.conversation.feed(b'heal')
+        self.assertSeconds(5)
+
+    def test_to_say_something_in_interactive_mode(self):
+        self.feed(b'interactive\n')
+        self.assertSeconds(600)
+
+    def test_to_say_more_to_a_command_that_wants_it(self):
+        self.feed(b'echo\n')
+        self.assertSeconds(600)
+
+    def test_to_take_the_answer(self):
+        self.feed(b'interactive\n')
+        self.client.unsent = GREETING
+        self.assertSeconds(5)
+
+    def test_to_read_the_answer_although_there_is_more_to_be_answered(self):
+        self.client.lingering = True
+        self.assertSeconds(2)
 
 
 class TestPatience(ListenerCase):

@@ -287,7 +287,8 @@ class SlowLane(object):
 
     def _go_on(self, client):
         """Do all that can be done for *client* now, then wait for it."""
-        while not (client.running or client.unsent):
+        while (client in self._clients
+               and not (client.running or client.unsent)):
             call = client.call or client.conversation.next_call()
             client.call = None
             if call is None:
@@ -397,6 +398,9 @@ class SlowLane(object):
             pass
 
     def _drop(self, client):
+        if client not in self._clients:
+            # A closed socket can't be forgotten once more.
+            return
         self._forget(client)
         self._clients.discard(client)
         client.connection.close()
