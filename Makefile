@@ -7,6 +7,10 @@
 # Further options of zope-testrunner: make test TEST='-t health_check'
 TEST =
 
+# How many probes: make soak PROBES=100000. And the seed of the fuzzed inputs.
+PROBES = 1000000
+SEED =
+
 # Given to choose the Python of the virtualenv. bin/instance reads a variable
 # of that name, too: it would run Zope with it, past the virtualenv.
 unexport PYTHON
@@ -26,12 +30,12 @@ RUN_TESTS = tools/run_tests.py \
 
 .DEFAULT_GOAL := help
 .PHONY: help start stop test start-plone43 stop-plone43 test-plone43
-.PHONY: test-programs lint benchmark benchmark-plone43 clean
+.PHONY: test-programs lint benchmark benchmark-plone43 soak soak-plone43 clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1	/p' Makefile | expand -t 26
 	@echo 'Variables: PYTHON=python3.12 (3.11 to 3.13), PYTHON27=python2.7,'
-	@echo '           TEST="-t name"'
+	@echo '           TEST="-t name", PROBES=100000, SEED=1'
 
 start: bin/instance ## set up and start Plone on 127.0.0.1:8080, wait until the monitor says OK
 	@.venv/bin/python tools/start.py
@@ -67,6 +71,12 @@ benchmark: bin/instance ## measure, see benchmarks/
 
 benchmark-plone43: plone43/bin/instance ## the same with Plone 4.3
 	@plone43/.venv/bin/python -m benchmarks
+
+soak: bin/instance ## some minutes of probes, slow clients and nonsense; fails if the monitor wears out
+	@.venv/bin/python -m benchmarks.soak $(PROBES) $(SEED)
+
+soak-plone43: plone43/bin/instance ## the same with Plone 4.3
+	@plone43/.venv/bin/python -m benchmarks.soak $(PROBES) $(SEED)
 
 clean: ## remove all that was set up here, the databases included
 	-@sh tools/stop.sh

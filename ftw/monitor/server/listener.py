@@ -1,15 +1,17 @@
 """The listener for Python 3: a fast lane for good probes, a slow one for all
 else.
 
-While the worker threads are busy, every system call of ours gives up the
-interpreter lock and waits to get it back. So one thread blocks in ``accept``,
-reads what is there and answers: four system calls, no other thread, no
-selector. A client that has not sent a whole line yet, or that asks for more
-than an ``IQuickCommand``, goes to the slow lane: one thread with a selector,
-which gives every command that may block a thread of its own.
+While the worker threads are busy, a system call that gives up the interpreter
+lock has to wait to get it back. So one thread blocks in ``accept``, reads what
+is there and answers: no other thread, no selector, and of its four system
+calls only ``accept`` gives up the lock, see ``at_once``. A client that has not
+sent a whole line yet, or that asks for more than an ``IQuickCommand``, goes to
+the slow lane: one thread with a selector, which gives every command that may
+block a thread of its own.
 """
 
 from collections import deque
+from ftw.monitor.server import at_once
 from ftw.monitor.server.protocol import Conversation
 from ftw.monitor.server.protocol import MAX_LINE
 import errno
@@ -137,34 +139,30 @@ class Listener(object):
                 self._answer_or_hand_over(connection)
             except Exception:
                 LOG.exception('The monitor failed to answer a client.')
-                connection.close()
+                at_once.close(connection)
 
     def _answer_or_hand_over(self, connection):
-        if connection.gettimeout() is not None:
-            # By socket.setdefaulttimeout(): recv would wait, even so.
-            connection.setblocking(False)
         conversation = Conversation()
         answer = b''
         call = None
         try:
-            _feed(conversation,
-                  connection.recv(READ_SIZE, socket.MSG_DONTWAIT))
+            _feed(conversation, at_once.recv(connection, READ_SIZE))
             call = conversation.next_call()
             if call is not None and call.quick:
                 answer = call.run()
                 call = None
                 # A new socket's buffer takes all of it.
-                sent = connection.send(answer, socket.MSG_DONTWAIT)
+                sent = at_once.send(connection, answer)
                 answer = answer[sent:]
         except BlockingIOError:
             # Nothing has come yet; or the buffer is full already.
             pass
         except OSError:
             # The client has gone.
-            connection.close()
+            at_once.close(connection)
             return
         if conversation.finished and not answer and not conversation.unread:
-            connection.close()
+            at_once.close(connection)
         else:
             self._slow_lane.take(
                 Client(connection, conversation, answer, call))
@@ -345,7 +343,7 @@ class SlowLane(object):
             self._go_on(client)
             return
         try:
-            data = client.connection.recv(READ_SIZE)
+            data = at_once.recv(client.connection, READ_SIZE)
         except BlockingIOError:
             return
         except OSError:
@@ -362,7 +360,7 @@ class SlowLane(object):
 
     def _send(self, client):
         try:
-            sent = client.connection.send(client.unsent)
+            sent = at_once.send(client.connection, client.unsent)
         except BlockingIOError:
             return
         except OSError:
@@ -403,7 +401,7 @@ class SlowLane(object):
             return
         self._forget(client)
         self._clients.discard(client)
-        client.connection.close()
+        at_once.close(client.connection)
 
     def _drop_idlest(self):
         waiting = [client for client in self._clients if client.waiting]
@@ -429,7 +427,8 @@ class SlowLane(object):
         seconds = (IDLE_TIMEOUT if client.conversation.patient
                    else LINE_TIMEOUT)
         try:
-            client.connection.send(
+            at_once.send(
+                client.connection,
                 ('Error: no line within %d s.\n' % seconds).encode('ascii'))
         except OSError:
             # The client has gone, or does not read.
