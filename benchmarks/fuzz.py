@@ -86,7 +86,10 @@ class Fuzz(object):
 
 
 def talk(address, pieces, stays):
-    """Send *pieces*; return the answer, as far as it is waited for."""
+    """Send *pieces*; return the answer, as far as it is waited for.
+
+    Raises ``socket.timeout`` if it takes 30 s.
+    """
     answer = b''
     connection = socket.create_connection(address, 30)
     try:
@@ -100,7 +103,6 @@ def talk(address, pieces, stays):
                     break
                 answer += data
     except socket.timeout:
-        # It should have been closed long ago.
         raise
     except socket.error:
         # Closed by the other end, before all was sent or read.

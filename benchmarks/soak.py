@@ -23,6 +23,7 @@ from tests.functional.processes import Instance
 from tests.functional.processes import REPOSITORY
 import psutil
 import random
+import socket
 import subprocess
 import sys
 import time
@@ -94,7 +95,7 @@ class Soak(object):
     def run(self, probes, seed):
         # What is imported or allocated once is no growth.
         for command in COMMANDS:
-            say(self._instance.monitor, command + b'\n')
+            say(self._instance.monitor, command + b'\nquit\n')
         self._send_probes(1000)
         begin = self._figures()
         write('\nGood probes in ms, growth in MiB; %d threads, %d files,'
@@ -197,9 +198,13 @@ class Soak(object):
         fuzz = Fuzz(seed)
         for _ in range(INPUTS):
             sent = fuzz()
-            answer = talk(self._instance.monitor, fuzz.pieces(sent),
-                          fuzz.stays())
-            found.update(faults(sent, answer))
+            try:
+                answer = talk(self._instance.monitor, fuzz.pieces(sent),
+                              fuzz.stays())
+            except socket.timeout:
+                found['%r is not answered' % sent[-300:]] += 1
+            else:
+                found.update(faults(sent, answer))
             good.append(self._good_probe())
         for fault, times in sorted(found.items()):
             self.problems.append('%s, %d times, seed %d.' % (
