@@ -424,6 +424,42 @@ class TestOnlyQuickCommandsAreNeverDelayed(ListenerCase):
         client.sendall(b'health_check\n')
         self.assertEqual(everything(client), b'OK\n')
 
+    def test_by_a_client_that_sends_many_lines_at_once(self):
+        lines = 10 * listener.MAX_CALLS
+        called = []
+        first = threading.Event()
+        may_go_on = threading.Event()
+        self.addCleanup(may_go_on.set)
+
+        @provider(IMonitorPlugin, IQuickCommand)
+        def count(connection):
+            called.append(True)
+            first.set()
+            may_go_on.wait(PATIENCE)
+
+        @provider(IMonitorPlugin, IQuickCommand)
+        def counted(connection):
+            connection.write('%d\n' % len(called))
+
+        provideUtility(count, IMonitorPlugin, 'count')
+        provideUtility(counted, IMonitorPlugin, 'counted')
+        self.start()
+        probe = self.connect()
+        probe.sendall(b'interactive\n')
+        self.assertEqual(exactly(probe, GREETING), GREETING)
+        greedy = self.connect()
+        greedy.sendall(b'interactive\n')
+        self.assertEqual(exactly(greedy, GREETING), GREETING)
+        greedy.sendall(lines * b'count\n' + b'quit\n')
+        self.assertTrue(first.wait(PATIENCE))
+        probe.sendall(b'counted\nquit\n')
+        may_go_on.set()
+        answer = everything(probe)
+        self.assertTrue(int(answer.split()[0]) <= 2 * listener.MAX_CALLS,
+                        answer)
+        self.assertEqual(everything(greedy), b'Goodbye.\n')
+        self.assertEqual(len(called), lines)
+
     def test_by_clients_that_do_not_read(self):
         self.start()
         for _ in range(5):

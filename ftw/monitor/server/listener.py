@@ -41,6 +41,9 @@ MAX_WAITING = 64
 #: Commands that run at the same time, each in a thread.
 MAX_RUNNING = 16
 
+#: Commands that the slow lane calls for one client before it turns to others.
+MAX_CALLS = 16
+
 #: The most bytes to read at once: a whole line and a bit.
 READ_SIZE = MAX_LINE + 1
 
@@ -178,6 +181,7 @@ class Client(object):
         self.unsent = answer
         self.call = call
         self.running = False
+        self.paused = False
         self.lingering = False
         self.active = time.monotonic()
 
@@ -196,7 +200,9 @@ class Client(object):
 
     def events(self):
         """What to wait for."""
-        if self.unsent:
+        if self.unsent or self.paused:
+            # Who is paused can nearly always be written to: it goes on when
+            # the others have had their turn.
             return selectors.EVENT_WRITE
         return selectors.EVENT_READ
 
@@ -284,9 +290,15 @@ class SlowLane(object):
         self._go_on(client)
 
     def _go_on(self, client):
-        """Do all that can be done for *client* now, then wait for it."""
+        """Do what can be done for *client* now, then wait for it."""
+        client.paused = False
+        calls = 0
         while (client in self._clients
                and not (client.running or client.unsent)):
+            if calls == MAX_CALLS and not client.conversation.finished:
+                client.paused = True
+                break
+            calls += 1
             call = client.call or client.conversation.next_call()
             client.call = None
             if call is None:
@@ -338,8 +350,9 @@ class SlowLane(object):
             self._go_on(client)
 
     def _ready(self, client):
-        if client.unsent:
-            self._send(client)
+        if client.unsent or client.paused:
+            if client.unsent:
+                self._send(client)
             self._go_on(client)
             return
         try:
