@@ -1,11 +1,13 @@
 # -*- coding: utf-8 -*-
 from contextlib import closing
 from ftw.monitor.address import AddressTaken
+from ftw.monitor.address import is_same_host
 from ftw.monitor.address import monitor_addresses
 from ftw.monitor.address import OFF
 from ftw.monitor.address import parse
 from ftw.monitor.address import TCPAddress
 from ftw.monitor.address import UnixAddress
+from ftw.monitor.address import unlink
 from tests.loopback import has_ipv6
 import errno
 import os
@@ -296,6 +298,43 @@ class TestListeningOnAUnixSocket(ListeningCase):
         with self.assertRaises((IOError, OSError)) as caught:
             self.address.connect(5)
         self.assertEqual(caught.exception.errno, errno.ENOENT)
+
+
+class TestWhoHasCome(unittest.TestCase):
+
+    def test_by_loopback(self):
+        for peer in (('127.0.0.1', 5), ('127.8.0.1', 5), ('::1', 5, 0, 0)):
+            self.assertTrue(is_same_host(peer), peer)
+
+    def test_by_a_unix_socket(self):
+        for peer in ('', b'', '/run/client'):
+            self.assertTrue(is_same_host(peer), peer)
+
+    def test_from_elsewhere(self):
+        for peer in (('192.0.2.7', 5), ('12.7.0.1', 5), ('0.0.0.0', 5),
+                     ('::', 5, 0, 0), ('::12', 5, 0, 0),
+                     ('2001:db8::1', 5, 0, 0)):
+            self.assertFalse(is_same_host(peer), peer)
+
+
+class TestRemovingASocket(unittest.TestCase):
+
+    def setUp(self):
+        self.directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.directory)
+
+    def test_its_file_is_gone(self):
+        path = os.path.join(self.directory, 'socket')
+        listening, = UnixAddress(path).listen()
+        listening.close()
+        unlink(path)
+        self.assertFalse(os.path.lexists(path))
+        # Somebody else may have done it.
+        unlink(path)
+
+    def test_another_problem_is_not_hidden(self):
+        with self.assertRaises(OSError):
+            unlink(self.directory)
 
 
 class TestWhereTheMonitorListens(unittest.TestCase):

@@ -88,7 +88,7 @@ class TestConversation(FuzzingCase):
     @example([b'interactive\n', b'\n', b'raising OK\n'], True)
     @example([b'health_check', b'\0\n'], False)
     def test_whatever_comes(self, pieces, ends):
-        conversation = Conversation()
+        conversation = Conversation(True)
         answer = b''
         for piece in pieces:
             conversation.feed(piece)

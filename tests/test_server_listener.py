@@ -4,12 +4,14 @@ from ftw.monitor.address import TCPAddress
 from ftw.monitor.address import UnixAddress
 from ftw.monitor.commands import basics
 from ftw.monitor.compat import PY2
+from ftw.monitor.interfaces import ILoopbackCommand
 from ftw.monitor.interfaces import IMonitorPlugin
 from ftw.monitor.interfaces import IQuickCommand
 from ftw.monitor.server import protocol
 from ftw.monitor.server.markers import MORE_MARKER
 from ftw.monitor.server.markers import QUIT_MARKER
 from tests.loopback import everything
+from tests.loopback import has_ipv6
 from tests.loopback import PATIENCE
 from tests.loopback import until
 from tests.recorded_log import RecordedLog
@@ -147,6 +149,59 @@ class ListenerCase(unittest.TestCase):
         client = self.connect()
         client.sendall(sent)
         return everything(client)
+
+
+@provider(IMonitorPlugin, ILoopbackCommand)
+def secret(connection):
+    connection.write('told\n')
+
+
+class FarSocket(socket.socket):
+    """Its clients seem to be on another host."""
+
+    def accept(self):
+        return socket.socket.accept(self)[0], ('192.0.2.7', 40000)
+
+
+class TestStrangers(ListenerCase):
+
+    def setUp(self):
+        ListenerCase.setUp(self)
+        provideUtility(secret, IMonitorPlugin, 'secret')
+
+    def asked(self, listening, address):
+        """What the client of a listener at *address* is answered."""
+        listening.bind(address)
+        listening.listen(5)
+        self.listener = Listener([listening])
+        self.addCleanup(self.stop)
+        self.listener.start()
+        with socket.socket(listening.family) as client:
+            client.settimeout(PATIENCE)
+            client.connect(listening.getsockname())
+            client.sendall(b'secret\n')
+            return everything(client)
+
+    def test_a_client_of_another_host_is_refused(self):
+        self.assertEqual(
+            b'Error: secret answers only to clients on the same host, by'
+            b' loopback or UNIX socket.\n',
+            self.asked(FarSocket(), ('127.0.0.1', 0)))
+
+    def test_one_that_comes_by_loopback_is_answered(self):
+        self.assertEqual(
+            b'told\n', self.asked(socket.socket(), ('127.0.0.1', 0)))
+
+    @unittest.skipUnless(has_ipv6(), 'There is no IPv6 here.')
+    def test_one_that_comes_by_ipv6_loopback_is_answered(self):
+        self.assertEqual(b'told\n', self.asked(
+            socket.socket(socket.AF_INET6), ('::1', 0)))
+
+    def test_one_that_comes_by_a_unix_socket_is_answered(self):
+        directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, directory)
+        self.assertEqual(b'told\n', self.asked(
+            socket.socket(socket.AF_UNIX), os.path.join(directory, 'm')))
 
 
 class TestAnswers(ListenerCase):
@@ -527,7 +582,8 @@ class TestDeadline(ListenerCase):
         ours, theirs = socket.socketpair()
         self.addCleanup(ours.close)
         self.addCleanup(theirs.close)
-        self.client = listener.Client(ours, protocol.Conversation(), b'', None)
+        self.client = listener.Client(
+            ours, protocol.Conversation(True), b'', None)
 
     def feed(self, line):
         self.client.conversation.feed(line)

@@ -1,4 +1,5 @@
 from ftw.monitor.commands import basics
+from ftw.monitor.interfaces import ILoopbackCommand
 from ftw.monitor.interfaces import IMonitorPlugin
 from ftw.monitor.server.markers import INTERACTIVE_MARKER
 from ftw.monitor.server.markers import MORE_MARKER
@@ -13,6 +14,7 @@ from tests.recorded_log import RecordedLog
 from tests.worlds import only_with_our_listener
 from zope.component import provideUtility
 from zope.component import testing
+from zope.interface import provider
 import unittest
 
 
@@ -94,7 +96,7 @@ def talk(*chunks, **options):
 
     The client half-closes after the last one if ``end=True``.
     """
-    conversation = Conversation()
+    conversation = Conversation(True)
     answers = []
     chunks += (None,) if options.get('end') else ()
     for chunk in chunks:
@@ -247,7 +249,7 @@ class TestInteractiveMode(ProtocolCase):
                          [GREETING, b'', None])
 
     def test_the_client_is_expected_to_be_slow(self):
-        conversation = Conversation()
+        conversation = Conversation(True)
         self.assertFalse(conversation.patient)
         conversation.feed(b'interactive\n')
         conversation.next_call().run()
@@ -273,7 +275,7 @@ class TestMoreInput(ProtocolCase):
             (b'\n', b'.'), (b'quit\n', b''), (b'\n', None))
 
     def test_the_client_is_expected_to_be_slow(self):
-        conversation = Conversation()
+        conversation = Conversation(True)
         conversation.feed(b'calc a\n')
         conversation.next_call().run()
         self.assertTrue(conversation.patient)
@@ -380,20 +382,65 @@ class TestErrors(ProtocolCase):
         self.assertTrue(answer.endswith(b'\nTry "help".\n'))
 
 
+class TestStrangers(ProtocolCase):
+
+    REFUSAL = (b'Error: secret answers only to clients on the same host, by'
+               b' loopback or UNIX socket.\n')
+
+    def setUp(self):
+        ProtocolCase.setUp(self)
+
+        @provider(IMonitorPlugin, ILoopbackCommand)
+        def secret(connection):
+            connection.write('told\n')
+
+        provideUtility(secret, IMonitorPlugin, 'secret')
+
+    def answer(self, conversation, line):
+        conversation.feed(line)
+        return run_calls(conversation)
+
+    def test_they_are_refused_what_is_not_for_them(self):
+        conversation = Conversation(False)
+        self.assertEqual(self.REFUSAL, self.answer(conversation, b'secret\n'))
+        self.assertTrue(conversation.finished)
+
+    def test_they_are_not_made_to_wait_for_a_thread(self):
+        conversation = Conversation(False)
+        conversation.feed(b'secret\n')
+        self.assertTrue(conversation.next_call().quick)
+
+    def test_in_interactive_mode_as_well(self):
+        conversation = Conversation(False)
+        self.answer(conversation, b'interactive\n')
+        self.assertEqual(2 * self.REFUSAL,
+                         self.answer(conversation, b'secret\n\n'))
+        self.assertFalse(conversation.finished)
+        self.assertEqual(b'nodoc\n', self.answer(conversation, b'nodoc\n'))
+
+    def test_they_are_answered_all_else(self):
+        self.assertEqual(
+            b'nodoc\n', self.answer(Conversation(False), b'nodoc\n'))
+
+    def test_a_client_of_the_same_host_is_answered(self):
+        self.assertEqual(
+            b'told\n', self.answer(Conversation(True), b'secret\n'))
+
+
 class TestCommands(ProtocolCase):
 
     def test_a_quick_one_is_told_from_one_that_may_block(self):
-        conversation = Conversation()
+        conversation = Conversation(True)
         conversation.feed(b'help\n')
         self.assertTrue(conversation.next_call().quick)
-        conversation = Conversation()
+        conversation = Conversation(True)
         conversation.feed(b'nodoc\n')
         call = conversation.next_call()
         self.assertFalse(call.quick)
         self.assertEqual(call.name, 'nodoc')
 
     def test_an_unknown_one_needs_no_thread(self):
-        conversation = Conversation()
+        conversation = Conversation(True)
         conversation.feed(b'nope\n')
         self.assertTrue(conversation.next_call().quick)
 
@@ -408,7 +455,7 @@ class TestCommands(ProtocolCase):
             '(MORE_MARKER, QUIT_MARKER, INTERACTIVE_MARKER)')
 
     def test_what_is_still_unread_is_told(self):
-        conversation = Conversation()
+        conversation = Conversation(True)
         conversation.feed(b'nodoc\n')
         self.assertTrue(conversation.unread)
         conversation.next_call().run()
@@ -451,7 +498,7 @@ class TestWhateverAClientSends(ProtocolCase):
             whole)
 
     def answer(self, chunks, end):
-        conversation = Conversation()
+        conversation = Conversation(True)
         answer = b''
         for chunk in chunks:
             conversation.feed(chunk)

@@ -124,6 +124,24 @@ class UnixAddress(namedtuple('UnixAddress', 'path')):
         return connected
 
 
+def unlink(path):
+    """Remove the file of a UNIX socket that is closed."""
+    try:
+        os.unlink(path)
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise
+
+
+def is_same_host(peer):
+    """Whether *peer*, a socket's remote address as ``accept()`` returns it,
+    has come by loopback or by a UNIX socket."""
+    if not isinstance(peer, tuple):
+        return True
+    host = peer[0]
+    return host.startswith('127.') or host == '::1'
+
+
 def _listen_on(family, sockaddr):
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:

@@ -51,6 +51,12 @@ class CommandError(ValueError):
     """What a client of the monitor got wrong, in one sentence for it."""
 
 
+class ILoopbackCommand(Interface):
+    """Marks a command that is not for strangers: it changes something, or
+    shows who does what. It answers to clients of the same host only, by
+    loopback or by UNIX socket."""
+
+
 class IDatabases(Interface):
     """The databases of this process; a utility once they are open."""
 

@@ -41,6 +41,13 @@ def error_line(name, command, message):
         one_line(message), one_line(usage(name, command)))
 
 
+def not_for_strangers(name):
+    """What a client of another host is told about an ``ILoopbackCommand``."""
+    # One line also because a name is unicode in Python 2.
+    return one_line('Error: %s answers only to clients on the same host, by'
+                    ' loopback or UNIX socket.' % name)
+
+
 class Answer(object):
     """The ``connection`` that a command writes its answer to."""
 

@@ -11,12 +11,13 @@ block a thread of its own.
 """
 
 from collections import deque
+from ftw.monitor.address import is_same_host
+from ftw.monitor.address import unlink
 from ftw.monitor.server import at_once
 from ftw.monitor.server.protocol import Conversation
 from ftw.monitor.server.protocol import MAX_LINE
 import errno
 import logging
-import os
 import selectors
 import socket
 import threading
@@ -34,6 +35,11 @@ IDLE_TIMEOUT = 600
 #: Seconds to let a client read the answer although it has sent more than was
 #: read. Closing at once would make the kernel throw away the answer.
 LINGER_TIMEOUT = 2
+
+#: Seconds to wait for the threads at the end. They end at once, unless they
+#: wait for a lock of the thread that closes: a signal may have interrupted it
+#: anywhere.
+END_TIMEOUT = 1
 
 #: Clients that have not finished their line, or are in interactive mode.
 MAX_WAITING = 64
@@ -118,15 +124,15 @@ class Listener(object):
                 pass
             listening.close()
             if listening.family == socket.AF_UNIX:
-                _unlink(address)
+                unlink(address)
         for thread in self._threads:
-            thread.join()
+            thread.join(END_TIMEOUT)
         self._slow_lane.close()
 
     def _accept_all(self, listening):
         while not self._closed:
             try:
-                connection, _ = listening.accept()
+                connection, peer = listening.accept()
             except OSError as error:
                 if self._closed:
                     return
@@ -139,13 +145,13 @@ class Listener(object):
                 # Else the client has gone before it was accepted.
                 continue
             try:
-                self._answer_or_hand_over(connection)
+                self._answer_or_hand_over(connection, peer)
             except Exception:
                 LOG.exception('The monitor failed to answer a client.')
                 at_once.close(connection)
 
-    def _answer_or_hand_over(self, connection):
-        conversation = Conversation()
+    def _answer_or_hand_over(self, connection, peer):
+        conversation = Conversation(is_same_host(peer))
         answer = b''
         call = None
         try:
@@ -234,7 +240,7 @@ class SlowLane(object):
     def close(self):
         """Close all connections and end the thread."""
         self._do(self._close)
-        self._thread.join()
+        self._thread.join(END_TIMEOUT)
 
     def take(self, client):
         """Go on with *client*."""
@@ -458,11 +464,3 @@ def _feed(conversation, data):
         conversation.feed(data)
     else:
         conversation.feed_end()
-
-
-def _unlink(path):
-    try:
-        os.unlink(path)
-    except OSError:
-        # Somebody has removed it already.
-        pass

@@ -6,9 +6,11 @@ details is the behaviour of zc.monitor 0.4.0, except for what is called wrong
 or fails: that answers one line ``Error: ...`` instead of a traceback.
 """
 
+from ftw.monitor.interfaces import ILoopbackCommand
 from ftw.monitor.interfaces import IMonitorPlugin
 from ftw.monitor.interfaces import IQuickCommand
 from ftw.monitor.server.call import call
+from ftw.monitor.server.call import not_for_strangers
 from ftw.monitor.server.markers import INTERACTIVE_MARKER
 from ftw.monitor.server.markers import MORE_MARKER
 from ftw.monitor.server.markers import QUIT_MARKER
@@ -27,12 +29,14 @@ class Conversation(object):
     after the other with ``next_call()``, run each, and send what ``run()``
     returned. When ``finished``, close the connection after that.
 
+    :param same_host: whether the client is on the same host.
     :ivar finished: nothing more will be said.
     :ivar patient: the client is not expected to send a whole line soon: it is
         in interactive mode or answers a command that wants more.
     """
 
-    def __init__(self):
+    def __init__(self, same_host):
+        self._same_host = same_host
         self._unread = b''
         self._ended = False
         self._interactive = False
@@ -88,11 +92,16 @@ class Conversation(object):
         name = words[0]
         command = queryUtility(IMonitorPlugin, name)
         if command is None:
-            if not self._interactive:
-                self.finished = True
-            return Refusal('Invalid command %s\nTry "help".'
-                           % one_line(repr(name)))
+            return self._refuse('Invalid command %s\nTry "help".'
+                                % one_line(repr(name)))
+        if ILoopbackCommand.providedBy(command) and not self._same_host:
+            return self._refuse(not_for_strangers(name))
         return Call(self, name, command, words[1:])
+
+    def _refuse(self, text):
+        if not self._interactive:
+            self.finished = True
+        return Refusal(text)
 
     def go_on(self, name, command, marker):
         """How it goes on after *command*, which has returned *marker*."""

@@ -5,11 +5,16 @@ blocks would block every probe. So ours are called through ``TimedCommand``.
 """
 
 from ftw.monitor.address import AddressTaken
+from ftw.monitor.address import is_same_host
 from ftw.monitor.address import TCPAddress
+from ftw.monitor.address import UnixAddress
+from ftw.monitor.address import unlink
+from ftw.monitor.interfaces import ILoopbackCommand
 from ftw.monitor.interfaces import IMonitorPlugin
 from ftw.monitor.interfaces import IQuickCommand
 from ftw.monitor.server.call import call
 from ftw.monitor.server.call import error_line
+from ftw.monitor.server.call import not_for_strangers
 from ftw.monitor.server.markers import INTERACTIVE_MARKER
 from zope.component import getUtilitiesFor
 from zope.component import provideUtility
@@ -29,20 +34,38 @@ PATIENCE = 1
 def start(addresses):
     """Have zc.monitor serve the commands on *addresses*.
 
-    Returns ``(listener, problems)``: the last address's listener, None if
-    there is none, and ``(address, error)`` for each address that could not be
-    listened on.
+    Returns ``(listener, problems)``: something to ``close()``, None if no
+    address is listened on, and ``(address, error)`` for each that could not
+    be.
     """
     wrap_commands()
-    listener = None
+    listeners = []
     problems = []
     for address in addresses:
         try:
-            listener = listen(address)
+            listeners.append((address, listen(address)))
         except Exception as error:
             # Whatever it is, the instance must boot and serve its visitors.
             problems.append((address, error))
-    return listener, problems
+    return Listeners(listeners) if listeners else None, problems
+
+
+class Listeners(object):
+    """All addresses that zc.monitor listens on.
+
+    :param listeners: ``(address, its listener)`` of each.
+    """
+
+    def __init__(self, listeners):
+        self._listeners = listeners
+
+    def close(self):
+        """Stop listening."""
+        while self._listeners:
+            address, listener = self._listeners.pop()
+            listener.close()
+            if isinstance(address, UnixAddress):
+                unlink(address.path)
 
 
 def listen(address):
@@ -86,13 +109,19 @@ class TimedCommand(object):
     def __call__(self, connection, *args):
         marker = None
         if connection:
-            if IQuickCommand.providedBy(self._command):
+            if self._is_refused(connection):
+                answer = not_for_strangers(self._name) + '\n'
+            elif IQuickCommand.providedBy(self._command):
                 answer, marker = call(self._name, self._command, args)
             else:
                 answer, marker = self._call_in_thread(args)
             write_now(connection, answer)
         # A client that has gone is not to be told that this is the end.
         return marker if connection else INTERACTIVE_MARKER
+
+    def _is_refused(self, connection):
+        return ILoopbackCommand.providedBy(
+            self._command) and not is_same_host(peer_of(connection))
 
     def _call_in_thread(self, args):
         outcome = []
@@ -111,6 +140,15 @@ class TimedCommand(object):
             self._name, self._command,
             '%s has been running for %d s; it may wait for a database.' % (
                 self._name, time.time() - self._began)), None
+
+
+def peer_of(connection):
+    """The remote address of the client behind zc.monitor's *connection*; None
+    if it has gone."""
+    try:
+        return connection.connection._dispatcher.socket.getpeername()
+    except socket.error:
+        return None
 
 
 def write_now(connection, answer):
