@@ -75,38 +75,14 @@ class TestTheDatabases(unittest.TestCase):
             with self.assertRaises(KeyError):
                 self.databases.get(name)
 
-    def test_all_are_there(self):
-        self.assertIsNone(self.databases.fault())
-
-    def test_the_root_database_is_away(self):
-        self.root.storage.connected = False
-        self.assertEqual(self.databases.fault(),
-                         "Error: Database 'main' disconnected.")
-        self.root.storage.connected = True
-        self.assertIsNone(self.databases.fault())
-
-    def test_a_mounted_database_is_away(self):
-        self.temporary.storage.connected = False
-        self.assertEqual(self.databases.fault(),
-                         "Error: Database 'temporary' disconnected.")
-
-    def test_the_first_of_several_is_told(self):
-        self.temporary.storage.connected = False
-        self.catalog.storage.connected = False
-        self.assertEqual(self.databases.fault(),
-                         "Error: Database 'catalog' disconnected.")
-
     def test_asking_opens_no_connection(self):
         for _, database in self.databases.items():
             database.open = None
-        self.root.storage.connected = False
-        self.assertTrue(self.databases.fault())
         self.assertIs(self.databases.get(''), self.root)
 
     def test_a_storage_without_a_server_is_always_connected(self):
         with closing(DB(MappingStorage())) as database:
             self.assertTrue(is_connected(database))
-            self.assertIsNone(Databases(database).fault())
 
     def test_a_closed_database_is_no_crash(self):
         database = DB(MappingStorage())

@@ -1,27 +1,41 @@
 # -*- coding: utf-8 -*-
 from ftw.monitor import commands
+from ftw.monitor import instance
 from ftw.monitor.checks.databases import Databases
+from ftw.monitor.checks.watch import Watch
 from ftw.monitor.commands import basics
+from ftw.monitor.commands.checks import checks
 from ftw.monitor.commands.connections import monitor
 from ftw.monitor.commands.databases import dbinfo
 from ftw.monitor.commands.databases import zeocache
 from ftw.monitor.commands.databases import zeostatus
+from ftw.monitor.commands.health import alive_check
 from ftw.monitor.commands.health import health_check
 from ftw.monitor.commands.health import warmup
 from ftw.monitor.commands.health import warmup_figures
 from ftw.monitor.commands.health import warmup_state
 from ftw.monitor.commands.metrics import perf_metrics
+from ftw.monitor.commands.requests import requests
+from ftw.monitor.commands.requests import threads
 from ftw.monitor.conflicts import Conflicts
+from ftw.monitor.instance.worker_pool import Workers
 from ftw.monitor.interfaces import CommandError
+from ftw.monitor.interfaces import IChecks
 from ftw.monitor.interfaces import IConflicts
 from ftw.monitor.interfaces import IDatabases
 from ftw.monitor.interfaces import ILifecycle
+from ftw.monitor.interfaces import ILoopbackCommand
 from ftw.monitor.interfaces import IMonitorPlugin
 from ftw.monitor.interfaces import IQuickCommand
+from ftw.monitor.interfaces import IRunningRequests
 from ftw.monitor.lifecycle import Lifecycle
+from ftw.monitor.running_requests import RunningRequest
+from ftw.monitor.running_requests import RunningRequests
 from ftw.monitor.server.markers import INTERACTIVE_MARKER
 from ftw.monitor.server.markers import QUIT_MARKER
 from persistent.mapping import PersistentMapping
+from tests.checks import DummyCheck
+from tests.patch import patch
 from tests.recorded_log import RecordedLog
 from transaction import TransactionManager
 from ZODB import DB
@@ -161,9 +175,9 @@ class TestTheConfiguration(CommandCase):
         self.load()
         registered = dict(getUtilitiesFor(IMonitorPlugin))
         self.assertEqual(sorted(registered), [
-            'dbinfo', 'health_check', 'help', 'interactive', 'monitor',
-            'perf_metrics', 'quit', 'warmup', 'warmup_state', 'zeocache',
-            'zeostatus'])
+            'alive_check', 'checks', 'dbinfo', 'health_check', 'help',
+            'interactive', 'monitor', 'perf_metrics', 'quit', 'requests',
+            'threads', 'warmup', 'warmup_state', 'zeocache', 'zeostatus'])
         for name, command in registered.items():
             self.assertEqual(command.__name__, name)
             self.assertTrue(IMonitorPlugin.providedBy(command), name)
@@ -174,8 +188,14 @@ class TestTheConfiguration(CommandCase):
         quick = [name for name, command in getUtilitiesFor(IMonitorPlugin)
                  if IQuickCommand.providedBy(command)]
         self.assertEqual(sorted(quick), [
-            'health_check', 'help', 'interactive', 'quit', 'warmup',
-            'warmup_state'])
+            'alive_check', 'checks', 'health_check', 'help', 'interactive',
+            'quit', 'warmup', 'warmup_state'])
+
+    def test_those_that_are_not_for_strangers_are_marked(self):
+        self.load()
+        self.assertEqual(['requests', 'threads'], sorted(
+            name for name, command in getUtilitiesFor(IMonitorPlugin)
+            if ILoopbackCommand.providedBy(command)))
 
 
 class TestBasics(CommandCase):
@@ -220,6 +240,13 @@ class TestHealth(CommandCase):
         getUtility(ILifecycle).want_warmup()
         self.assertEqual(self.answer(health_check), 'Instance is booting\n')
 
+    def test_alive_check_is_for_the_process_alone(self):
+        lifecycle = getUtility(ILifecycle)
+        lifecycle.want_warmup()
+        self.assertEqual('OK\n', self.answer(alive_check))
+        lifecycle.require_to_live('workers', lambda: 'stuck')
+        self.assertEqual('Error: workers: stuck\n', self.answer(alive_check))
+
     def test_warmup_state_is_two_numbers(self):
         lifecycle = getUtility(ILifecycle)
         self.assertEqual(self.answer(warmup_state), '0 0\n')
@@ -229,6 +256,66 @@ class TestHealth(CommandCase):
         self.assertEqual(self.answer(warmup_state), '1 0\n')
         lifecycle.begin_warmup()
         self.assertEqual(self.answer(warmup_state), '1 1\n')
+
+
+class DummyChecks(object):
+
+    def __init__(self, *watches):
+        self._watches = watches
+
+    def watches(self):
+        return self._watches
+
+
+class TestChecks(CommandCase):
+
+    def test_before_they_are_asked(self):
+        self.assertError('The checks have not been started yet.', checks)
+
+    def test_one_line_for_each(self):
+        optional = DummyCheck()
+        optional.required = False
+        provideUtility(DummyChecks(
+            Watch('database:main', DummyCheck()),
+            Watch('not\nOK', optional)), IChecks)
+        self.assertTrue(re.match(
+            r'^database:main pending \d+\.\d has not been asked yet\n'
+            r'not Ok pending \d+\.\d has not been asked yet'
+            r' \(not required\)\n$',
+            self.answer(checks)), self.answer(checks))
+
+
+class TestRequests(CommandCase):
+
+    def setUp(self):
+        CommandCase.setUp(self)
+        self.running = RunningRequests()
+        provideUtility(self.running, IRunningRequests)
+        patch(self, instance, 'workers', lambda: Workers(3, 4, 2))
+
+    def test_how_busy_the_workers_are(self):
+        self.assertEqual('workers: 4\nbusy: 3\nwaiting: 2\n',
+                         self.answer(requests))
+
+    def test_the_one_that_runs_with_its_thread(self):
+        self.running.begin('GET', '/Plone/news')
+        line = self.answer(requests).splitlines()[3]
+        self.assertTrue(re.match(
+            r'^\d+\.\d GET /Plone/news \(MainThread\)$', line), line)
+
+    def test_the_longest_one_is_last(self):
+        found = [RunningRequest(1, number, 'GET', '/%d' % number)
+                 for number in range(3)]
+        self.running.longest_first = lambda: found
+        self.assertEqual(['/2', '/1', '/0'], [
+            line.split()[2]
+            for line in self.answer(requests).splitlines()[3:]])
+
+    def test_what_all_threads_do(self):
+        self.running.begin('GET', '/Plone/news')
+        text = self.answer(threads)
+        self.assertIn('GET /Plone/news', text)
+        self.assertIn('test_what_all_threads_do', text)
 
 
 class TestWarmup(CommandCase):
@@ -390,6 +477,12 @@ class TestNamingADatabase(CommandCase):
         message = 'The databases are not open yet.'
         for command in (dbinfo, zeostatus, zeocache, monitor, perf_metrics):
             self.assertError(message, command)
+
+    def test_a_number_of_seconds_that_nobody_has_lived_ends_as_well(self):
+        # ZODB would look for its activity for ever.
+        for text in ('9' * 30, '1e300'):
+            self.assertEqual(self.answer(dbinfo), self.answer(
+                dbinfo, '-', text))
 
     def test_a_number_of_seconds_that_is_none(self):
         for text in ('x', '0', '-1', 'nan', 'inf', '', '1e999', '5 s'):

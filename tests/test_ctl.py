@@ -165,6 +165,12 @@ class TestRunning(CtlCase):
             self.assertTrue(self.written().endswith(answer))
             self.assertEqual(self.printed(), '')
 
+    def test_whether_a_process_is_alive(self):
+        for answer, status in ((b'OK\n', 0), (b'Error: workers: stuck\n', 1)):
+            monitor = self.monitor(answer)
+            self.assertEqual(
+                self.run_at([monitor.address], 'alive_check'), status)
+
     def test_another_command_succeeds_with_any_answer(self):
         monitor = self.monitor(b'Error: There is no database.\n')
         self.assertEqual(self.run_at([monitor.address], 'dbinfo', 'x'), 0)

@@ -11,11 +11,13 @@ import unittest
 
 
 if not PY2:
+    from ftw.monitor.instance.wsgi import accepts_without_workers
     from ftw.monitor.instance.wsgi import call_in_other_workers
     from ftw.monitor.instance.wsgi import configured_addresses
     from ftw.monitor.instance.wsgi import controlled_addresses
     from ftw.monitor.instance.wsgi import detect
     from ftw.monitor.instance.wsgi import worker_threads
+    from ftw.monitor.instance.wsgi import workers
     from waitress.task import ThreadedTaskDispatcher
 
 
@@ -304,6 +306,24 @@ class TestOtherWorkers(unittest.TestCase):
         waitress.set_thread_count(3)
         self.addCleanup(waitress.shutdown)
         return waitress
+
+    def test_how_busy_they_are(self):
+        self.assertEqual((0, 1, 0), tuple(workers()))
+        self.assertFalse(accepts_without_workers())
+        waitress = self.start_waitress()
+        self.assertTrue(accepts_without_workers())
+        # One that has just been started counts as busy.
+        wait_until(lambda: tuple(workers()) == (0, 3, 0), 'all have begun')
+        may_end = threading.Event()
+        self.addCleanup(may_end.set)
+        for _ in range(2):
+            waitress.add_task(DummyTask(lambda: may_end.wait(30)))
+        wait_until(lambda: tuple(workers()) == (2, 3, 0), 'two are busy')
+        for _ in range(3):
+            waitress.add_task(DummyTask(lambda: may_end.wait(30)))
+        wait_until(lambda: tuple(workers()) == (3, 3, 2), 'all are busy')
+        may_end.set()
+        wait_until(lambda: tuple(workers()) == (0, 3, 0), 'all are idle')
 
     def test_there_are_none_without_waitress(self):
         self.assertEqual(0, self.call()[1])

@@ -37,6 +37,7 @@ import unittest
 
 
 if PY2:
+    from ftw.monitor.instance.zserver import accepts_without_workers
     from ftw.monitor.instance.zserver import call_in_other_workers
     from ftw.monitor.instance.zserver import configuration_file
     from ftw.monitor.instance.zserver import controlled_addresses
@@ -44,6 +45,8 @@ if PY2:
     from ftw.monitor.instance.zserver import new_request
     from ftw.monitor.instance.zserver import publish
     from ftw.monitor.instance.zserver import worker_threads
+    from ftw.monitor.instance.zserver import workers
+    from ZServer import PubCore
     from ZServer.HTTPServer import zhttp_server
 
 
@@ -67,6 +70,36 @@ def free_port():
     with closing(socket.socket()) as probe:
         probe.bind(('127.0.0.1', 0))
         return probe.getsockname()[1]
+
+
+class DummyRendezvous(object):
+    """Where ZServer's workers wait for requests."""
+
+    def __init__(self, busy, queue, ready):
+        self._lists = busy, queue, ready
+
+    def handle(self, *args):
+        """What a request is given to."""
+
+
+@only_with_zserver
+class TestHowBusyTheWorkersAre(unittest.TestCase):
+
+    def test_they_are_idle_before_the_first_request(self):
+        patch(self, PubCore, '_handle', None)
+        patch(self, getConfiguration(), 'zserver_threads', 3)
+        self.assertEqual((0, 3, 0), tuple(workers()))
+
+    def test_how_busy_they_are(self):
+        for lists, expected in (
+                (([], [], ['a', 'b']), (0, 2, 0)),
+                ((['a'], [], ['b']), (1, 2, 0)),
+                ((['a', 'b'], ['request'] * 7, []), (2, 2, 7))):
+            patch(self, PubCore, '_handle', DummyRendezvous(*lists).handle)
+            self.assertEqual(expected, tuple(workers()))
+
+    def test_none_of_them_accepts_connections(self):
+        self.assertTrue(accepts_without_workers())
 
 
 @only_with_zserver

@@ -1,5 +1,6 @@
 from ftw.monitor import lifecycle
 from ftw.monitor import progress
+from ftw.monitor.checks.availability import Availability
 from ftw.monitor.checks.databases import Databases
 from ftw.monitor.interfaces import ILifecycle
 from ftw.monitor.lifecycle import Lifecycle
@@ -172,6 +173,19 @@ class TestTheVerdict(LifecycleCase):
         self.assertVerdict('Error: disk: no space left')
         check[0] = None
         self.assertVerdict('OK')
+
+    def test_there_is_no_ok_before_the_checks_have_been_asked_once(self):
+        pending = [True]
+        self.lifecycle.await_checks(lambda: pending[0])
+        self.assertVerdict('Instance is booting')
+        self.lifecycle.want_warmup()
+        self.lifecycle.begin_warmup()
+        self.assertVerdict('Warmup in progress')
+        self.lifecycle.end_warmup(SITES, SITES)
+        self.lifecycle.draining = True
+        self.assertVerdict('Instance is booting')
+        pending[0] = False
+        self.assertVerdict('Draining')
 
     def test_a_lost_database_comes_before_each_state_of_the_warmup(self):
         away = "Error: Database 'main' disconnected."
@@ -559,6 +573,31 @@ class TestTheTimeLimit(LifecycleCase):
         self.assertEqual(self.lifecycle.warmup_left_out, [])
 
 
+class TestIsItAlive(LifecycleCase):
+
+    def assertAlive(self, expected='OK'):
+        self.assertEqual(expected, self.lifecycle.alive())
+
+    def test_nothing_outside_and_no_warmup_kills_it(self):
+        self.lifecycle.watch_databases(DummyDatabases('Error: away.'))
+        self.lifecycle.await_checks(lambda: True)
+        self.lifecycle.require('solr', lambda: 'away')
+        self.lifecycle.want_warmup()
+        self.assertAlive()
+        self.lifecycle.fail_warmup('KeyError: 1')
+        self.lifecycle.draining = True
+        self.assertAlive()
+
+    def test_only_what_it_needs_to_live_does(self):
+        reason = [None]
+        self.lifecycle.require_to_live('workers', lambda: reason[0])
+        self.assertAlive()
+        reason[0] = 'not\nOK'
+        self.assertAlive('Error: workers: not Ok')
+        reason[0] = None
+        self.assertAlive()
+
+
 class TestWhateverThingsAreCalled(unittest.TestCase):
 
     def assertNeverHealthy(self, lifecycle):
@@ -575,7 +614,8 @@ class TestWhateverThingsAreCalled(unittest.TestCase):
     @given(TEXT)
     def test_a_database(self, name):
         lifecycle = Lifecycle()
-        lifecycle.watch_databases(Databases(DummyDB(name)))
+        lifecycle.watch_databases(Availability(
+            Databases(DummyDB(name)), lambda name: None, 0))
         self.assertNeverHealthy(lifecycle)
 
     @settings(database=None, deadline=None)

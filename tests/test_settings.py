@@ -10,10 +10,12 @@ import unittest
 
 ADDRESS = 'FTW_MONITOR_ADDRESS'
 AUTOWARMUP = 'FTW_MONITOR_AUTOWARMUP'
+GRACE = 'FTW_MONITOR_DATABASE_GRACE'
 HOTSET = 'FTW_MONITOR_HOTSET'
 PATHS = 'FTW_MONITOR_WARMUP_PATHS'
 REQUIRED = 'FTW_MONITOR_WARMUP_REQUIRED'
 SEED = 'FTW_MONITOR_HOTSET_SEED'
+STUCK = 'FTW_MONITOR_STUCK_AFTER'
 TIMEOUT = 'FTW_MONITOR_WARMUP_TIMEOUT'
 WAIT = 'FTW_MONITOR_WARMUP_WAIT'
 
@@ -21,10 +23,12 @@ WAIT = 'FTW_MONITOR_WARMUP_WAIT'
 ALL = (
     (ADDRESS, 'address', None),
     (AUTOWARMUP, 'autowarmup', True),
+    (GRACE, 'database_grace', 0),
     (HOTSET, 'hotset', None),
     (PATHS, 'warmup_paths', []),
     (REQUIRED, 'warmup_required', True),
     (SEED, 'hotset_seed', None),
+    (STUCK, 'stuck_after', 300),
     (TIMEOUT, 'warmup_timeout', 1800),
     (WAIT, 'warmup_wait', 0),
 )
@@ -143,6 +147,15 @@ class TestSettings(unittest.TestCase):
                      'on', 'true', 'forever'):
             self.assertProblem(WAIT, text)
 
+    def test_how_long_a_database_may_be_away_and_workers_stuck(self):
+        for variable in (GRACE, STUCK):
+            self.assertReads(variable, '10', 10)
+            self.assertReads(variable, '0.5', 0.5)
+            for text in ('0', 'off', 'NO', 'false'):
+                self.assertReads(variable, text, 0)
+            for text in ('-1', 'nan', 'inf', '1e999', '5 min', '1,5', 'on'):
+                self.assertProblem(variable, text)
+
     def test_a_file_for_the_hot_set(self):
         self.assertReads(HOTSET, '/var/lib/plone/1.hotset',
                          '/var/lib/plone/1.hotset')
@@ -185,11 +198,12 @@ class TestSettings(unittest.TestCase):
     def test_each_bad_variable_is_one_problem(self):
         read = Settings({
             ADDRESS: 'x', AUTOWARMUP: 'x', REQUIRED: 'x', TIMEOUT: 'x',
-            PATHS: 'x', WAIT: 'x', HOTSET: 'x', SEED: 'x'})
+            PATHS: 'x', WAIT: 'x', HOTSET: 'x', SEED: 'x',
+            GRACE: 'x', STUCK: 'x'})
         self.assertEqual(
             sorted(problem.split()[0] for problem in read.problems),
             sorted([ADDRESS, AUTOWARMUP, REQUIRED, TIMEOUT, WAIT, HOTSET,
-                    SEED]))
+                    SEED, GRACE, STUCK]))
         self.assertEqual(read.warmup_paths, ['x'])
 
     def test_the_default_list_of_paths_belongs_to_nobody_else(self):

@@ -5,18 +5,29 @@ from ftw.monitor import instance
 from ftw.monitor import server
 from ftw.monitor import startup
 from ftw.monitor.address import TCPAddress
+from ftw.monitor.checks import Check
+from ftw.monitor.checks import error
+from ftw.monitor.checks import runner
+from ftw.monitor.checks.availability import DatabaseCheck
+from ftw.monitor.checks.http_port import HTTPPortCheck
+from ftw.monitor.checks.workers import WorkersCheck
+from ftw.monitor.instance.worker_pool import Workers
+from ftw.monitor.interfaces import ICheck
+from ftw.monitor.interfaces import IChecks
 from ftw.monitor.interfaces import IDatabases
 from ftw.monitor.interfaces import IHotSetStore
 from ftw.monitor.interfaces import IVirtualHosts
 from ftw.monitor.startup import start_monitor
 from ftw.monitor.warmup.turns import NoTurns
 from ftw.monitor.warmup.turns import Turns
+from tests.loopback import until
 from tests.patch import patch
 from tests.recorded_log import RecordedLog
 from tests.testing import MONITOR_INTEGRATION_TESTING
 from tests.worlds import only_if_scripts_start
 from zope.component import getGlobalSiteManager
 from zope.component import getUtility
+from zope.component import provideUtility
 from zope.component import queryUtility
 from zope.event import notify
 from zope.processlifetime import ProcessStarting
@@ -31,8 +42,10 @@ import unittest
 VARIABLES = (
     'FTW_MONITOR_ADDRESS',
     'FTW_MONITOR_AUTOWARMUP',
+    'FTW_MONITOR_DATABASE_GRACE',
     'FTW_MONITOR_HOTSET',
     'FTW_MONITOR_HOTSET_SEED',
+    'FTW_MONITOR_STUCK_AFTER',
     'FTW_MONITOR_WARMUP_REQUIRED',
     'FTW_MONITOR_WARMUP_TIMEOUT',
     'FTW_MONITOR_WARMUP_WAIT',
@@ -42,25 +55,45 @@ VARIABLES = (
 class DummyListener(object):
     """A server without a socket."""
 
+    closed = False
+
+    def close(self):
+        self.closed = True
+
+
+class QuickCheck(Check):
+    """Its thread ends soon after it was told to."""
+
+    required = False
+    interval = 0.01
+
+    def check(self):
+        return error('out of order')
+
 
 class DummySaver(object):
-    """What saves the hot set, without a thread."""
+    """What saves the hot set, without a thread.
+
+    :cvar started: those that were.
+    """
+
+    started = []
 
     def __init__(self, store, lifecycle, databases, hosts):
         self.store = store
         self.lifecycle = lifecycle
         self.databases = databases
         self.hosts = hosts
-        self.started = False
+        self.finished = False
 
     def start(self):
-        self.started = True
+        self.started.append(self)
 
     def finish(self):
-        """Nothing is saved."""
+        self.finished = True
 
 
-class TestStartMonitor(unittest.TestCase):
+class StartCase(unittest.TestCase):
 
     layer = MONITOR_INTEGRATION_TESTING
 
@@ -81,9 +114,18 @@ class TestStartMonitor(unittest.TestCase):
 
         #: What is to be called before the end, with the databases.
         self.called_before_end = []
+        self.addCleanup(self.end)
         self.replace(startup, 'Saver', DummySaver)
+        patch(self, DummySaver, 'started', [])
         self.replace(startup, 'call_before_end',
                      lambda *args: self.called_before_end.append(args))
+
+        # Threads that end soon after they were told to.
+        for quick in (DatabaseCheck, HTTPPortCheck, WorkersCheck):
+            patch(self, quick, 'interval', 0.01)
+        patch(self, runner, 'INTERVAL', 0.01)
+        # Nobody serves HTTP here.
+        self.replace(instance, 'accepts_without_workers', lambda: False)
         self.folder = tempfile.mkdtemp(prefix='ftwm-startup-')
         self.addCleanup(shutil.rmtree, self.folder)
         patch(self, getConfiguration(), 'clienthome', self.folder)
@@ -96,12 +138,19 @@ class TestStartMonitor(unittest.TestCase):
 
     def start_server(self, addresses):
         self.listens.append(addresses)
-        return (None if self.problems else DummyListener()), self.problems
+        self.listener = None if self.problems else DummyListener()
+        return self.listener, self.problems
+
+    def end(self):
+        """The process ends."""
+        for _, function in self.called_before_end:
+            function()
+        self.assertTrue(until(lambda: not self.threads()), self.threads())
 
     @staticmethod
     def forget_utilities():
         registry = getGlobalSiteManager()
-        for interface in (IDatabases, IHotSetStore):
+        for interface in (IChecks, IDatabases, IHotSetStore):
             utility = registry.queryUtility(interface)
             if utility is not None:
                 registry.unregisterUtility(utility, interface)
@@ -126,9 +175,41 @@ class TestStartMonitor(unittest.TestCase):
         self.assertEqual([], self.threads())
         self.assertIsNone(queryUtility(IDatabases))
         self.assertIsNone(queryUtility(IHotSetStore))
-        self.assertEqual([], self.called_before_end)
+        self.assertEqual([], DummySaver.started)
         self.assertFalse(self.lifecycle.warmup_wanted)
         self.assertEqual([], self.log.messages)
+
+    def assertHealthy(self):
+        self.assertTrue(until(lambda: self.lifecycle.verdict() == 'OK'),
+                        self.lifecycle.verdict())
+
+    def replace_autowarmup(self, note=None):
+        """Have none started; return where those ask that should be, or what
+        *note* returned at that moment."""
+        started = []
+
+        class DummyAutowarmup(object):
+
+            def __init__(self, lifecycle, http_addresses, turns):
+                self.http_addresses = http_addresses
+
+            def start(self):
+                started.append(note() if note else self.http_addresses())
+
+        self.replace(startup, 'Autowarmup', DummyAutowarmup)
+        return started
+
+    def saver(self):
+        """The one that was started."""
+        [saver] = DummySaver.started
+        self.assertFalse(saver.finished)
+        self.assertIs(queryUtility(IDatabases), saver.databases)
+        self.assertIs(queryUtility(IHotSetStore), saver.store)
+        self.assertIs(self.lifecycle, saver.lifecycle)
+        return saver
+
+
+class TestStartMonitor(StartCase):
 
     @only_if_scripts_start
     def test_a_test_runner_starts_nothing(self):
@@ -171,8 +252,8 @@ class TestStartMonitor(unittest.TestCase):
         self.be()
         self.set(AUTOWARMUP='off')
         start_monitor(ProcessStarting())
-        self.assertEqual([], self.threads())
-        self.assertEqual('OK', self.lifecycle.verdict())
+        self.assertNotIn('ftw.monitor.autowarmup', self.threads())
+        self.assertHealthy()
 
     def test_the_autowarmup_starts_and_makes_it_unhealthy_until_it_ends(self):
         self.be()
@@ -187,7 +268,7 @@ class TestStartMonitor(unittest.TestCase):
         started = self.replace_autowarmup()
         start_monitor(ProcessStarting())
         self.assertEqual(1, len(started))
-        self.assertEqual('OK', self.lifecycle.verdict())
+        self.assertHealthy()
 
     def test_the_autowarmup_starts_without_a_monitor(self):
         self.be()
@@ -196,33 +277,6 @@ class TestStartMonitor(unittest.TestCase):
         start_monitor(ProcessStarting())
         self.assertEqual([[]], self.listens)
         self.assertEqual(1, len(started))
-
-    def replace_autowarmup(self, note=None):
-        """Have none started; return where those ask that should be, or what
-        *note* returned at that moment."""
-        started = []
-
-        class DummyAutowarmup(object):
-
-            def __init__(self, lifecycle, http_addresses, turns):
-                self.http_addresses = http_addresses
-
-            def start(self):
-                started.append(note() if note else self.http_addresses())
-
-        self.replace(startup, 'Autowarmup', DummyAutowarmup)
-        return started
-
-    def saver(self):
-        """The one that was started, and is told of the end."""
-        [(databases, finish)] = self.called_before_end
-        saver = finish.__self__
-        self.assertTrue(saver.started)
-        self.assertIs(databases, saver.databases)
-        self.assertIs(queryUtility(IDatabases), saver.databases)
-        self.assertIs(queryUtility(IHotSetStore), saver.store)
-        self.assertIs(self.lifecycle, saver.lifecycle)
-        return saver
 
     def test_the_hot_set_is_in_the_var_folder(self):
         self.be('instance7')
@@ -269,7 +323,7 @@ class TestStartMonitor(unittest.TestCase):
         started = self.replace_autowarmup()
         start_monitor(ProcessStarting())
         self.assertIsNone(queryUtility(IHotSetStore))
-        self.assertEqual([], self.called_before_end)
+        self.assertEqual([], DummySaver.started)
         self.assertEqual(1, len(started))
 
     def test_there_is_no_hot_set_without_the_autowarmup(self):
@@ -277,7 +331,7 @@ class TestStartMonitor(unittest.TestCase):
         self.set(AUTOWARMUP='off')
         start_monitor(ProcessStarting())
         self.assertIsNone(queryUtility(IHotSetStore))
-        self.assertEqual([], self.called_before_end)
+        self.assertEqual([], DummySaver.started)
 
     def test_other_instances_go_first_only_if_that_is_set(self):
         patch(self, tempfile, 'tempdir', self.folder)
@@ -312,7 +366,7 @@ class TestStartMonitor(unittest.TestCase):
         self.assertEqual(1, len(warnings), warnings)
         self.assertIn('127.0.0.1:8160', warnings[0])
         self.assertIn('FTW_MONITOR_ADDRESS', warnings[0])
-        self.assertEqual('OK', self.lifecycle.verdict())
+        self.assertHealthy()
 
     def test_an_address_that_makes_no_sense_is_told_if_it_is_needed(self):
         self.be(addresses=[])
@@ -330,3 +384,73 @@ class TestStartMonitor(unittest.TestCase):
         self.assertEqual(1800, self.lifecycle.warmup_timeout)
         self.assertIn('FTW_MONITOR_WARMUP_TIMEOUT',
                       dict(self.log.messages)['WARNING'])
+
+
+class TestTheChecks(StartCase):
+
+    def start(self):
+        self.be()
+        self.set(AUTOWARMUP='off')
+        start_monitor(ProcessStarting())
+
+    def add(self, name, check):
+        provideUtility(check, ICheck, name)
+        self.addCleanup(getGlobalSiteManager().unregisterUtility,
+                        check, ICheck, name)
+
+    def names(self):
+        return [watch.name for watch in getUtility(IChecks).watches()]
+
+    def test_those_of_the_databases_come_first_those_of_others_last(self):
+        self.add('solr', QuickCheck())
+        self.add('ldap', QuickCheck())
+        self.start()
+        databases = ['database:' + name
+                     for name in getUtility(IDatabases).names()]
+        self.assertEqual(databases + ['http', 'workers', 'ldap', 'solr'],
+                         self.names())
+        self.assertHealthy()
+
+    def test_a_required_one_that_fails_makes_the_instance_unhealthy(self):
+        check = QuickCheck()
+        check.required = True
+        self.add('solr', check)
+        self.start()
+        self.assertTrue(until(lambda: self.lifecycle.verdict()
+                              == 'Error: solr: out of order'))
+        self.assertEqual('OK', self.lifecycle.alive())
+
+    def test_without_a_time_limit_no_worker_is_stuck(self):
+        self.set(STUCK_AFTER='0')
+        self.start()
+        self.assertNotIn('workers', self.names())
+
+    def test_workers_that_are_stuck_are_the_end_of_the_process(self):
+        self.replace(instance, 'workers', lambda: Workers(1, 1, 7))
+        self.set(STUCK_AFTER='0.1')
+        self.start()
+        self.assertTrue(until(lambda: self.lifecycle.alive() != 'OK'))
+        self.assertIn('workers', self.lifecycle.alive())
+        self.assertEqual(self.lifecycle.alive(), self.lifecycle.verdict())
+
+
+class TestTheEnd(StartCase):
+
+    def test_all_threads_and_the_listener_end_and_the_hot_set_is_saved(self):
+        self.be()
+        self.replace_autowarmup()
+        start_monitor(ProcessStarting())
+        saver = self.saver()
+        self.assertTrue(self.threads())
+        self.end()
+        self.assertTrue(saver.finished)
+        self.assertTrue(self.listener.closed)
+
+    def test_the_rest_ends_although_one_part_fails(self):
+        self.be()
+        self.replace_autowarmup()
+        self.replace(DummySaver, 'finish', lambda saver: 1 / 0)
+        start_monitor(ProcessStarting())
+        self.end()
+        self.assertTrue(self.listener.closed)
+        self.assertIn('ERROR', dict(self.log.messages))

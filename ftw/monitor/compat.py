@@ -1,8 +1,6 @@
-"""What has another name in Python 2, which runs Plone 4.3.
+"""What has another name in Python 2, which runs Plone 4.3."""
 
-It has no clock that is safe from being set.
-"""
-
+import os
 import sys
 
 
@@ -12,8 +10,15 @@ PY2 = sys.version_info[0] == 2
 if PY2:
     from httplib import HTTPConnection  # noqa: F401
     from httplib import HTTPException  # noqa: F401
-    from time import time as monotonic  # noqa: F401
     from urllib import unquote  # noqa: F401
+
+    def monotonic():
+        """Seconds since some moment; nobody can set this clock.
+
+        It is that of times(2): on Linux the time since boot, in steps of 10
+        milliseconds.
+        """
+        return os.times()[4]
 else:
     from http.client import HTTPConnection  # noqa: F401
     from http.client import HTTPException  # noqa: F401

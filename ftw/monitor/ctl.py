@@ -72,7 +72,7 @@ def run(candidates, words, output, errors):
         errors.write('The monitor at %s closed the connection without an'
                      ' answer.\n' % (address,))
         return 1
-    if line.split() == ['health_check']:
+    if line.split() in (['health_check'], ['alive_check']):
         return 0 if answer == HEALTHY else 1
     return 0
 
@@ -144,8 +144,8 @@ def main(argv=None):
     parser = Parser(
         prog='ftw-monitor',
         description='Ask the monitor of a Zope/Plone instance. Exits with 0'
-                    ' if it answered (for health_check: if it is healthy),'
-                    ' else with 1.')
+                    ' if it answered (health_check and alive_check: if it is'
+                    ' healthy or alive), else with 1.')
     parser.add_argument(
         '--address', '-a', metavar='ADDRESS', type=address_argument,
         default=os.environ.get('FTW_MONITOR_ADDRESS') or None,

@@ -78,6 +78,53 @@ class IConflicts(Interface):
     unresolved = Attribute('Those after which there was no further attempt.')
 
 
+class IRunningRequests(Interface):
+    """The requests that this process is publishing; a utility."""
+
+    changes = Attribute('Another number when one has begun or ended.')
+
+    def longest_first():
+        """Those that are running: objects with ``ident`` (of the thread),
+        ``method``, ``path`` (no query string, no user) and ``age()``."""
+
+
+class ICheck(Interface):
+    """Something that can be wrong; a named utility.
+
+    Its name is what the verdict and the command ``checks`` call it. It is
+    asked by a thread of its own, from the start of the instance to its end,
+    and may block, but must not keep a ZODB connection.
+    """
+
+    required = Attribute(
+        'True: the instance is not healthy while the check fails.')
+
+    interval = Attribute('Seconds from the end of one call to the next.')
+
+    timeout = Attribute('Seconds after which a call is said to hang.')
+
+    def check():
+        """Look, and return a result: that of ``ok(message)``,
+        ``warning(message, detail)`` or ``error(message, detail)`` of
+        ``ftw.monitor.checks``.
+
+        An exception is an error, too. The message, and what an exception
+        says, is for everybody who can reach the monitor's port; the detail is
+        for the log.
+        """
+
+
+class IChecks(Interface):
+    """All checks of this process; a utility once they are asked."""
+
+    def watches():
+        """The ``ftw.monitor.checks.watch.Watch`` of each check: first those
+        of the databases, by name."""
+
+    def of_database(name):
+        """The ``Watch`` of the database called *name*, or None."""
+
+
 class IWarmupPerformer(Interface):
     """Loads what the first visitors of one Plone site need.
 
@@ -158,6 +205,9 @@ class ILifecycle(Interface):
 
         A line that is not ``'OK'`` never contains these two letters.
         """
+
+    def alive():
+        """``'OK'``, or one line that says why this process is beyond help."""
 
     def warmup_state():
         """``(done, in_progress)``, two booleans."""

@@ -13,6 +13,8 @@ LOG = logging.getLogger('ftw.monitor')
 
 OK = 'OK'
 
+BOOTING = 'Instance is booting'
+
 #: Seconds until a failed warm-up may be tried again; the last one stays.
 RETRY_PAUSES = (1, 2, 4, 8, 15, 30, 60)
 
@@ -30,7 +32,9 @@ class Lifecycle(object):
     def __init__(self):
         self._lock = threading.Lock()
         self._databases = None
+        self._checks_pending = None
         self._required_checks = []
+        self._vital_checks = []
         self.draining = False
 
         self.warmup_wanted = False
@@ -57,9 +61,19 @@ class Lifecycle(object):
         """Have *databases* (its ``fault()``) asked first for each verdict."""
         self._databases = databases
 
+    def await_checks(self, pending):
+        """No ``OK`` before the checks have been asked once: as long as
+        ``pending()`` is true."""
+        self._checks_pending = pending
+
     def require(self, name, fault):
         """See ``ILifecycle``."""
         self._required_checks.append((name, fault))
+
+    def require_to_live(self, name, fault):
+        """Have ``fault()``, of a check called *name*, asked for whether this
+        process is alive. It must not depend on anything outside."""
+        self._vital_checks.append((name, fault))
 
     def want_warmup(self):
         """No ``OK`` before a warm-up has succeeded."""
@@ -141,6 +155,10 @@ class Lifecycle(object):
 
     # -- asked by everybody
 
+    def warmup_runs_in_time(self):
+        """Whether a warm-up is running, and its time is not used up."""
+        return self.warmup_in_progress and not self._warmup_overdue()
+
     def warmup_state(self):
         """See ``ILifecycle``."""
         return self.warmup_done, self.warmup_in_progress
@@ -149,8 +167,14 @@ class Lifecycle(object):
         """See ``ILifecycle``."""
         reason = (self._database_fault()
                   or self._warmup_fault()
+                  or self._start_fault()
                   or ('Draining' if self.draining else None)
-                  or self._check_fault())
+                  or check_fault(self._required_checks))
+        return one_line(reason) if reason else OK
+
+    def alive(self):
+        """See ``ILifecycle``."""
+        reason = check_fault(self._vital_checks)
         return one_line(reason) if reason else OK
 
     def _database_fault(self):
@@ -173,11 +197,18 @@ class Lifecycle(object):
             return 'Warmup in progress'
         if failure:
             return 'Warmup failed: ' + failure
-        return 'Instance is booting'
+        return BOOTING
 
-    def _check_fault(self):
-        for name, fault in self._required_checks:
-            reason = fault()
-            if reason:
-                return 'Error: %s: %s' % (name, reason)
+    def _start_fault(self):
+        if self._checks_pending is not None and self._checks_pending():
+            return BOOTING
         return None
+
+
+def check_fault(checks):
+    """The first of the *checks*, ``(name, fault)`` each, that fails."""
+    for name, fault in checks:
+        reason = fault()
+        if reason:
+            return 'Error: %s: %s' % (name, reason)
+    return None

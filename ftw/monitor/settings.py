@@ -23,6 +23,10 @@ class Settings(object):
         folder), ``'off'`` or a path.
     :ivar hotset_seed: the file that a new instance, which has no hot set of
         its own, starts from; ``None`` for none.
+    :ivar database_grace: for how many seconds a database may be away before
+        the instance is unhealthy.
+    :ivar stuck_after: after how many seconds, in which no worker thread has
+        got anything done, they are said to be stuck; 0: never.
     :ivar problems: one sentence for each variable that could not be used.
     """
 
@@ -41,6 +45,10 @@ class Settings(object):
             'FTW_MONITOR_WARMUP_PATHS', [], self._paths)
         self.warmup_wait = self._read(
             'FTW_MONITOR_WARMUP_WAIT', 0, self._seconds_or_none)
+        self.database_grace = self._read(
+            'FTW_MONITOR_DATABASE_GRACE', 0, self._seconds_or_none)
+        self.stuck_after = self._read(
+            'FTW_MONITOR_STUCK_AFTER', 300, self._seconds_or_none)
         self.hotset = self._read('FTW_MONITOR_HOTSET', None, self._hotset)
         self.hotset_seed = self._read(
             'FTW_MONITOR_HOTSET_SEED', None, self._file)

@@ -23,8 +23,15 @@ def one_line(text):
 
 
 def describe(error):
-    """The class of an exception and what it says: ``ValueError: no way``."""
-    return '%s: %s' % (type(error).__name__, message_of(error))
+    """The class of an exception and what it says: ``ValueError: no way``.
+
+    For the wire, too: without the path that the operating system's errors
+    have.
+    """
+    message = message_of(error)
+    if isinstance(error, EnvironmentError) and error.filename is not None:
+        message = error.strerror or 'it says no more'
+    return '%s: %s' % (type(error).__name__, message)
 
 
 def message_of(error):

@@ -41,14 +41,6 @@ class Databases(object):
             if database.getActivityMonitor() is None:
                 database.setActivityMonitor(ActivityMonitor())
 
-    def fault(self):
-        """The first database that is away, as a sentence; None if all are
-        there."""
-        for name, database in self.items():
-            if not is_connected(database):
-                return "Error: Database '%s' disconnected." % name
-        return None
-
 
 def is_connected(database):
     """False if the database's storage knows that it has lost its server.

@@ -1,8 +1,14 @@
 """What the arguments of the commands mean."""
 
 from ftw.monitor.interfaces import CommandError
+from ftw.monitor.interfaces import IChecks
 from ftw.monitor.interfaces import IDatabases
 from zope.component import queryUtility
+
+
+#: As good as for ever: 30 years. With a number so large that the time since
+#: then is the same as now, ZODB's ActivityMonitor would never end.
+MAX_SECONDS = 1e9
 
 
 def databases():
@@ -11,6 +17,14 @@ def databases():
     found = queryUtility(IDatabases)
     if found is None:
         raise CommandError('The databases are not open yet.')
+    return found
+
+
+def checks():
+    """The checks of this process. Raises ``CommandError`` before they run."""
+    found = queryUtility(IChecks)
+    if found is None:
+        raise CommandError('The checks have not been started yet.')
     return found
 
 
@@ -44,4 +58,4 @@ def seconds(text):
         number = 0
     if not 0 < number < float('inf'):
         raise CommandError('%r is not a number of seconds above 0.' % text)
-    return number
+    return min(number, MAX_SECONDS)

@@ -22,6 +22,18 @@ def health_check(connection):
 
 
 @provider(IMonitorPlugin, IQuickCommand)
+def alive_check(connection):
+    """Say whether this process is alive
+
+    The answer is that of "health_check", or it says why this process should be
+    restarted. Nothing outside the process counts, and no warm-up: only that
+    all workers are stuck. A service manager may restart the instance for it;
+    a load balancer should ask "health_check".
+    """
+    connection.write(getUtility(ILifecycle).alive() + '\n')
+
+
+@provider(IMonitorPlugin, IQuickCommand)
 def warmup_state(connection):
     """Say whether the warm-up is done, and whether one is in progress
 

@@ -1,15 +1,17 @@
 """perf_metrics: figures of this process and a database, as JSON."""
 
 from collections import OrderedDict
-from ftw.monitor.checks.databases import is_connected
+from ftw.monitor.checks.availability import problem_of
 from ftw.monitor.commands import arguments
 from ftw.monitor.commands.databases import activity
 from ftw.monitor.commands.databases import cache_sizes
+from ftw.monitor.interfaces import IChecks
 from ftw.monitor.interfaces import IConflicts
 from ftw.monitor.interfaces import IMonitorPlugin
 from ftw.monitor.wording import describe
 from ftw.monitor.wording import one_line
 from zope.component import getUtility
+from zope.component import queryUtility
 from zope.interface import provider
 import json
 import logging
@@ -42,9 +44,13 @@ def perf_metrics(connection, db='', seconds='300'):
 def metrics_of(database, seconds):
     """The figures as nested dictionaries, or only ``error`` if the database
     is away."""
-    if not is_connected(database):
-        return {'error': one_line(
-            "Database '%s' disconnected." % database.database_name)}
+    # What follows would wait for a server that hangs.
+    checks = queryUtility(IChecks)
+    problem = problem_of(database, checks and checks.of_database(
+        database.database_name))
+    if problem:
+        return {'error': one_line("Database '%s' %s." % (
+            database.database_name, problem))}
     try:
         total_objs = database.objectCount()
         size_in_bytes = database.getSize()

@@ -71,9 +71,11 @@ def listening_addresses():
         key=lambda address: (address.port, address.host))
 
 
+accepts_without_workers = http_server.accepts_without_workers
 call_in_other_workers = http_server.call_in_other_workers
 configuration_file = http_server.configuration_file
 controlled_addresses = http_server.controlled_addresses
 new_request = http_server.new_request
 publish = http_server.publish
 worker_threads = http_server.worker_threads
+workers = http_server.workers

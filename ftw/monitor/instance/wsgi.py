@@ -4,6 +4,7 @@ from ftw.monitor.address import TCPAddress
 from ftw.monitor.address import UnixAddress
 from ftw.monitor.instance import waitress_threads
 from ftw.monitor.instance.visitor import environ_of_visitor
+from ftw.monitor.instance.worker_pool import Workers
 from io import BytesIO
 from paste.deploy.loadwsgi import loadcontext
 from paste.deploy.loadwsgi import SERVER
@@ -141,6 +142,25 @@ def worker_threads():
     """How many threads of waitress there are; 1 for any other server."""
     return sum(1 for thread in threading.enumerate()
                if _is_worker(thread)) or 1
+
+
+def workers():
+    """The ``Workers`` now. Those of another server than waitress are not
+    known, and counted as idle."""
+    dispatcher = waitress_threads.dispatcher()
+    if dispatcher is None:
+        return Workers(0, worker_threads(), 0)
+    total = len(dispatcher.threads)
+    # Without its lock, which a busy worker may hold.
+    busy = max(0, min(dispatcher.active_count, total))
+    waiting = max(0, len(dispatcher.queue) - (total - busy))
+    return Workers(busy, total, waiting)
+
+
+def accepts_without_workers():
+    """Whether the server is known to accept connections in a thread that does
+    nothing else: waitress, as soon as it serves."""
+    return waitress_threads.dispatcher() is not None
 
 
 def call_in_other_workers(work):

@@ -6,6 +6,7 @@ from App.config import getConfiguration
 from cStringIO import StringIO
 from ftw.monitor.address import TCPAddress
 from ftw.monitor.instance.visitor import environ_of_visitor
+from ftw.monitor.instance.worker_pool import Workers
 from zExceptions import Redirect
 from zope.event import notify
 from zope.publisher.skinnable import setDefaultSkin
@@ -21,6 +22,7 @@ from ZPublisher.pubevents import PubSuccess
 from ZPublisher.Publish import call_object
 from ZPublisher.Publish import dont_publish_class
 from ZPublisher.Publish import missing_name
+from ZServer import PubCore
 from ZServer.datatypes import HTTPServerFactory
 from ZServer.datatypes import ServerFactory
 from ZServer.datatypes import WebDAVSourceServerFactory
@@ -81,6 +83,23 @@ def controlled_addresses(options):
 def worker_threads():
     """How many threads publish requests."""
     return getattr(getConfiguration(), 'zserver_threads', 1)
+
+
+def workers():
+    """The ``Workers`` now."""
+    handle = PubCore._handle
+    if handle is None:
+        # They are started by the first request.
+        return Workers(0, worker_threads(), 0)
+    # Lists that threads enter and leave; see ZServer.PubCore.ZRendezvous.
+    busy, queue, ready = handle.im_self._lists
+    return Workers(len(busy), len(busy) + len(ready), len(queue))
+
+
+def accepts_without_workers():
+    """Whether connections are accepted by a thread that does nothing else: by
+    the main thread, asyncore's."""
+    return True
 
 
 def call_in_other_workers(work):
