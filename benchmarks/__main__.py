@@ -1,5 +1,6 @@
 """``python -m benchmarks [NAME...]``: run all benchmarks, or some."""
 
+from benchmarks import faults
 from benchmarks import first_request
 from benchmarks import growth
 from benchmarks import harmless
@@ -15,6 +16,7 @@ import sys
 
 #: What runs each, and the layer of the database that it begins with.
 BENCHMARKS = {
+    'faults': (faults.run, ONE_SITE),
     'first_request': (first_request.run, SITE),
     'growth': (growth.run, NOTHING),
     'harmless': (harmless.run, SITE),

@@ -216,7 +216,7 @@ class PostgreSQL(Process):
         return int(self.execute(
             'SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity'
             " WHERE backend_type = 'client backend'"
-            ' AND pid <> pg_backend_pid()'))
+            ' AND pid <> pg_backend_pid()', 'postgres'))
 
     def fill(self, data, keep_history=True):
         """Copy all of *data*, a Data.fs, into its database."""
