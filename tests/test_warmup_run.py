@@ -7,6 +7,7 @@ from ftw.monitor.interfaces import IWarmupPerformer
 from ftw.monitor.warmup import DefaultWarmupPerformer
 from ftw.monitor.warmup.hotset import HotSet
 from ftw.monitor.warmup.run import find_sites
+from ftw.monitor.warmup.run import no_server_lost
 from ftw.monitor.warmup.run import perform
 from ftw.monitor.warmup.run import server_session
 from ftw.monitor.warmup.run import warm_up
@@ -185,6 +186,25 @@ class TestServerSession(unittest.TestCase):
     def test_other_storages_have_none(self):
         self.storage = object()
         self.assertIsNone(self.session())
+
+
+class TestAServerThatIsLost(WarmupTestCase):
+
+    def setUp(self):
+        super(TestAServerThatIsLost, self).setUp()
+        self.storage = self.app._p_jar.db().storage
+        # As a ZEO client counts its connections.
+        patch(self, self.storage, '_connection_generation', 1)
+
+    def test_it_fails_although_the_server_is_back_before_anybody_noticed(self):
+        with self.assertRaises(WarmupFailed) as raised:
+            with no_server_lost([self.app._p_jar]):
+                self.storage._connection_generation += 1
+        self.assertIn('was disconnected for a moment', str(raised.exception))
+
+    def test_it_does_not_fail_without_that(self):
+        with no_server_lost([self.app._p_jar]):
+            self.app.objectIds()
 
 
 class TestWorkerConnections(WarmupTestCase):
