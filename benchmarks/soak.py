@@ -46,13 +46,14 @@ INTERVAL = 0.05
 #: Seconds for threads and files to be as many as before.
 PATIENCE = 30
 
-#: The goals: milliseconds of a good probe, MiB of growth in all.
+#: The goals. Milliseconds of a good probe:
 MAX_MILLISECONDS = 100
 
 #: The share of good probes that may take longer while thousands of others
 #: connect in each second: some of them wait for TCP to send again.
 MAX_LATE = 0.02
 
+#: MiB of growth in all.
 MAX_GROWTH = 5
 
 MIB = 1024.0 * 1024
@@ -61,6 +62,7 @@ Figures = namedtuple('Figures', 'threads files rss uss')
 
 
 def main(probes=PROBES, seed=None):
+    """Do all of it to an instance; return the exit status."""
     seed = random.randrange(10 ** 6) if seed is None else int(seed)
     ONE_SITE.setUp()
     try:
@@ -98,6 +100,7 @@ class Soak(object):
         self.problems = []
 
     def run(self, probes, seed):
+        """Send so many *probes*, and inputs made by *seed*; write a table."""
         # What is imported or allocated once is no growth.
         for command in COMMANDS:
             say(self._instance.monitor, command + b'\nquit\n')
