@@ -167,6 +167,12 @@ def moving(path, target):
                                  bed.instance.path(*target.split('/')))
 
 
+def cut(bed):
+    """Let the network be gone, and say so."""
+    bed.proxy.refuse()
+    bed.proxy.cut()
+
+
 class FileStorageBed(Bed):
     """An instance with a FileStorage."""
 
@@ -264,11 +270,6 @@ class ZEOBed(Bed):
         wait_until(lambda: self.age_of('database:main') > 0.6, self.checks)
         self.go_on()
 
-    def cut(self):
-        """The network is gone, and says so."""
-        self.proxy.refuse()
-        self.proxy.cut()
-
     faults = (
         Fault('server killed', lambda bed: bed.zeo.kill(),
               lambda bed: bed.zeo.start(), DISCONNECTED),
@@ -311,11 +312,6 @@ class RelStorageBed(Bed):
         super(RelStorageBed, self).destroy()
         self.proxy.close()
         self.server.destroy()
-
-    def cut(self):
-        """The network is gone, and says so."""
-        self.proxy.refuse()
-        self.proxy.cut()
 
     def allow_connections(self, allowed):
         """Let nobody connect, and end all connections; or let them."""
