@@ -1,6 +1,7 @@
 from collections import namedtuple
 from ftw.monitor.checks import storages
 from ftw.monitor.checks.storages import question_to
+from tests.checks import DummyClock
 from tests.patch import patch
 from transaction import TransactionManager
 from ZODB import DB
@@ -306,6 +307,8 @@ class TestRelStorage(StorageCase):
 
     def setUp(self):
         StorageCase.setUp(self)
+        self.clock = DummyClock()
+        patch(self, storages, 'monotonic', self.clock)
         self.adapter = DummyAdapter()
         self.storage = MappingStorage()
         self.storage._adapter = self.adapter
@@ -330,7 +333,20 @@ class TestRelStorage(StorageCase):
         self.ask()
         self.adapter.failures = 2
         self.assertAsked('disconnected', 'close', 'open', 'close')
+        self.clock.now += storages.RETRY
         self.assertAsked('the SQL server answers', 'open', 'ask', 'rollback')
+
+    def test_one_that_is_away_is_not_asked_for_a_connection_at_once(self):
+        # RelStorage would write a line into the log each time.
+        self.adapter.failures = 2
+        self.assertAsked('disconnected', 'open', 'close')
+        self.assertAsked('disconnected')
+        self.clock.now += storages.RETRY
+        self.assertAsked('disconnected', 'open', 'close')
+        self.assertAsked('disconnected')
+        self.clock.now += storages.RETRY
+        self.assertAsked('the SQL server answers', 'open', 'ask', 'rollback')
+        self.assertAsked('the SQL server answers', 'ask', 'rollback')
 
     def test_a_server_that_refuses_connections(self):
         self.adapter.refuses = True

@@ -3,6 +3,7 @@
 from ftw.monitor.checks import error
 from ftw.monitor.checks import ok
 from ftw.monitor.checks import warning
+from ftw.monitor.compat import monotonic
 from ftw.monitor.wording import describe
 from ZODB.POSException import StorageError
 from ZODB.utils import z64
@@ -15,6 +16,10 @@ DISCONNECTED = 'disconnected'
 
 #: A disk with less is as good as full: bytes.
 MIN_FREE = 16 * 1024 * 1024
+
+#: Seconds after which a connection that could not be opened is tried again:
+#: RelStorage logs each attempt.
+RETRY = 2
 
 #: While a FileStorage is packed, it has another file for a moment.
 LOOKS = 5
@@ -103,6 +108,8 @@ class RelStorageQuestion(object):
         self._storage = storage
         self._adapter = storage._adapter
         self._opened = None
+        self._problem = None
+        self._next_try = 0
 
     def __call__(self):
         if self._opened is not None:
@@ -112,12 +119,21 @@ class RelStorageQuestion(object):
                 # A server that was restarted has cut this connection, and may
                 # be well. The workers open new ones, too.
                 self._close()
+        if self._problem is None or monotonic() >= self._next_try:
+            return self._ask_anew()
+        return self._problem
+
+    def _ask_anew(self):
         try:
             self._opened = self._adapter.connmanager.open_for_load()
-            return self._ask()
+            result = self._ask()
         except Exception as problem:
             self._close()
-            return error(DISCONNECTED, describe(problem))
+            self._problem = error(DISCONNECTED, describe(problem))
+            self._next_try = monotonic() + RETRY
+            return self._problem
+        self._problem = None
+        return result
 
     def _ask(self):
         connection, cursor = self._opened
