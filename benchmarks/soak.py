@@ -17,10 +17,10 @@ from benchmarks.http_probe import say
 from benchmarks.slow_clients import KINDS
 from collections import Counter
 from collections import namedtuple
-from ftw.monitor.compat import monotonic
 from tests.functional.layers import ONE_SITE
 from tests.functional.processes import Instance
 from tests.functional.processes import REPOSITORY
+from timeit import default_timer
 import psutil
 import random
 import socket
@@ -131,9 +131,9 @@ class Soak(object):
 
     def _phase(self, name, work):
         before = self._figures()
-        began = monotonic()
+        began = default_timer()
         middle, slowest, remark = work()
-        seconds = monotonic() - began
+        seconds = default_timer() - began
         following = self._good_probe()
         growth = self._wait_for_the_rest(before)
         write('%-28s %7.1f %s %s %s %+6d %+6d %+6.1f %+6.1f\n' % (
@@ -153,9 +153,9 @@ class Soak(object):
     #    slowest good probe meanwhile, and a remark
 
     def _probe(self, probes):
-        began = monotonic()
+        began = default_timer()
         asked, failed, middle, slowest = self._send_probes(probes)
-        seconds = monotonic() - began
+        seconds = default_timer() - began
         if asked < probes:
             self.problems.append('there were %d probes, not %d, in %d s.' % (
                 asked, probes, MAX_SECONDS))
@@ -187,8 +187,8 @@ class Soak(object):
             for number in range(SLOW_CLIENTS):
                 clients.append(KINDS[number % len(KINDS)](
                     self._instance.monitor))
-            end = monotonic() + SLOW_SECONDS
-            while monotonic() < end:
+            end = default_timer() + SLOW_SECONDS
+            while default_timer() < end:
                 for client in clients:
                     client.go_on()
                 good.append(self._good_probe())
@@ -233,11 +233,11 @@ class Soak(object):
                    max(late) * 1000))
 
     def _good_probe(self):
-        began = monotonic()
+        began = default_timer()
         answer = say(self._instance.monitor, b'health_check\n')
         if answer != b'OK\n':
             self.problems.append('a good probe was answered %r.' % answer)
-        return monotonic() - began
+        return default_timer() - began
 
     # -- what comes of it
 
@@ -254,11 +254,11 @@ class Soak(object):
 
     def _wait_for_the_rest(self, before):
         """Wait until threads and files are as before; return the growth."""
-        end = monotonic() + PATIENCE
+        end = default_timer() + PATIENCE
         while True:
             growth = self._growth(before)
             if (growth.threads <= 0 and growth.files <= 0
-                    or monotonic() > end):
+                    or default_timer() > end):
                 return growth
             time.sleep(INTERVAL)
 
