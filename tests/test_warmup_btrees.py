@@ -1,5 +1,6 @@
 from BTrees import family32
 from BTrees import family64
+from BTrees.IOBTree import IOBTree
 from BTrees.Length import Length
 from BTrees.OOBTree import OOBTree
 from ftw.monitor.warmup import btrees
@@ -39,6 +40,11 @@ FORESTS = st.lists(SPECIFICATIONS, min_size=1, max_size=4)
 
 thoroughly = settings(database=None, deadline=None, max_examples=60,
                       suppress_health_check=[HealthCheck.too_slow])
+
+
+def numbers(count):
+    """A tree of integers."""
+    return IOBTree([(number, number) for number in range(count)])
 
 
 class Tokens(OOBTree):
@@ -203,6 +209,37 @@ class TestLoading(BTreesCase):
         self.assertEqual([OOBTree, Leaf], [type(node) for node in nodes])
         self.assertEqual(tree._p_oid, tree['leaf']._p_oid)
         self.assertEqual(oids_of(second), second.storage.loaded[-1:])
+
+
+class TestAPartOfATree(BTreesCase):
+
+    def load_part(self, tree, most):
+        """How many nodes are loaded, and how many are known then."""
+        tree, = self.store([tree])
+        loaded = list(btrees.load_part(tree, most))
+        for node in loaded:
+            self.assertIsNotNone(node._p_changed)
+        # Those of the database itself are the same ones each time.
+        return len(set(map(id, loaded))), len(self.connection._cache)
+
+    def test_no_more_than_that(self):
+        for most in (0, 1, 2, 30):
+            loaded, _ = self.load_part(numbers(5000), most)
+            self.assertEqual(most, loaded)
+
+    def test_all_of_a_smaller_one(self):
+        tree, = self.store([numbers(5000)])
+        nodes = len(list(btrees.load(tree)))
+        self.assertEqual(
+            nodes, self.load_part(numbers(5000), nodes + 1)[0])
+
+    def test_of_a_larger_one_no_more_is_known(self):
+        # A tree of some thousand nodes makes a ghost of each of them, if all
+        # that refer to them are loaded.
+        _, of_small_one = self.load_part(numbers(20000), 50)
+        _, of_large_one = self.load_part(numbers(200000), 50)
+        self.assertLess(of_large_one, 2 * of_small_one)
+        self.assertLess(of_large_one, 1000)
 
 
 @only_with_prefetch

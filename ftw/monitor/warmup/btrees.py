@@ -1,9 +1,14 @@
 """Loads BTrees, every node of them, into the cache of their connection."""
 
 from ftw.monitor.warmup import bulk
+from itertools import islice
 from persistent import Persistent
 import re
 
+
+#: Of a part of a tree, this many times as many nodes are looked for as are
+#: to be loaded.
+KNOWN = 4
 
 #: The classes of the BTrees package: IOBTree, LFBucket, OOTreeSetPy ...
 NODE_CLASS = re.compile('[A-Z]*?(BTree|TreeSet|Bucket|Set)(Py)?$')
@@ -17,6 +22,20 @@ def load(*trees):
     where the storage can do that. Raises ``bulk.CacheFull`` when there is more
     than the cache holds: what was loaded first is worth most.
     """
+    return _load(trees, float('inf'))
+
+
+def load_part(tree, most):
+    """The same with a tree that may be large: *most* nodes at most.
+
+    Of the nodes that only refer to others, no more are loaded when ``KNOWN``
+    times as many are known. Each makes some hundred ghosts, which take time
+    and memory, whether they are loaded or not.
+    """
+    return islice(_load([tree], KNOWN * most), most)
+
+
+def _load(trees, enough):
     seen = set()
     level = _unseen(trees, seen)
     while level:
@@ -24,6 +43,8 @@ def load(*trees):
         for node in bulk.fetched(level):
             next_level.extend(_unseen(children(node), seen))
             yield node
+            if next_level and len(seen) >= enough:
+                break
         level = next_level
 
 

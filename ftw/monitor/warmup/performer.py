@@ -16,7 +16,6 @@ from ftw.monitor.warmup.virtual_hosts import path_at
 from ftw.monitor.warmup.visit import BROKEN_SITE
 from ftw.monitor.warmup.visit import render
 from ftw.monitor.wording import describe
-from itertools import islice
 from persistent import Persistent
 from Products.CMFCore.utils import getToolByName
 from transaction.interfaces import TransientError
@@ -117,8 +116,7 @@ class DefaultWarmupPerformer(object):
         nodes = 0
         for number, tree in enumerate(trees):
             share = left // (len(trees) - number)
-            loaded = self._load(islice(btrees.load(tree), share),
-                                'the catalog')
+            loaded = self._load(btrees.load_part(tree, share), 'the catalog')
             left -= loaded
             nodes += loaded
         if not left:
