@@ -148,17 +148,23 @@ class TestBoot(FunctionalCase):
         self.assertIn('left out: catalog of /Plone', warning)
         self.assertIn('/Plone for worker 4', warning)
 
+    def assertWaitsForNoWarmup(self, instance):
+        # It may be booting until the checks have been asked once.
+        self.assertEqual([], [
+            verdict for verdict in instance.wait_for_health('OK')
+            if 'Warmup' in verdict])
+
     def test_without_autowarmup_it_is_healthy_at_once(self):
         instance = self.started('GatedPerformer', environment={
             'FTW_MONITOR_AUTOWARMUP': 'Off'})
-        self.assertEqual([REFUSED, 'OK'], instance.wait_for_health('OK'))
+        self.assertWaitsForNoWarmup(instance)
         self.assertEqual('0 0\n', instance.say('warmup_state'))
         self.assertEqual('', instance.read('begun'))
 
     def test_a_warmup_that_is_not_required_does_not_keep_visitors_out(self):
         instance = self.started('GatedPerformer', environment={
             'FTW_MONITOR_WARMUP_REQUIRED': '0'})
-        self.assertEqual([REFUSED, 'OK'], instance.wait_for_health('OK'))
+        self.assertWaitsForNoWarmup(instance)
         wait_until(lambda: instance.say('warmup_state') == '0 1\n',
                    'the warm-up runs nevertheless')
         self.assertEqual('OK', instance.health())
