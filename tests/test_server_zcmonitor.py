@@ -174,7 +174,8 @@ class TestStrangers(ZCMonitorCase):
 
     def setUp(self):
         ZCMonitorCase.setUp(self)
-        self.register_ours(secret)
+        # As one of another package.
+        provideUtility(secret, IMonitorPlugin, 'secret')
 
     def test_a_client_of_another_host_is_refused(self):
         patch(self, zcmonitor, 'peer_of', lambda connection: ('192.0.2.7', 1))

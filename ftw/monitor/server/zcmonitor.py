@@ -24,7 +24,7 @@ import time
 import zc.monitor
 
 
-#: Where our commands are. The plug-ins of others get what zc.monitor gives.
+#: Where our commands are. Other plug-ins get what zc.monitor gives.
 COMMANDS = 'ftw.monitor.commands.'
 
 #: Seconds that zc.monitor's thread waits for a command of ours.
@@ -86,9 +86,12 @@ def listen(address):
 
 
 def wrap_commands():
-    """Register our commands anew, as zc.monitor shall call them."""
+    """Register our commands anew, as zc.monitor shall call them, and those of
+    others that are not for strangers, which zc.monitor would not refuse."""
     for name, command in list(getUtilitiesFor(IMonitorPlugin)):
-        if (getattr(command, '__module__', None) or '').startswith(COMMANDS):
+        module = getattr(command, '__module__', None) or ''
+        if (module.startswith(COMMANDS)
+                or ILoopbackCommand.providedBy(command)):
             provideUtility(TimedCommand(name, command), IMonitorPlugin, name)
 
 
