@@ -13,6 +13,9 @@ OK = 'ok'
 WARNING = 'warning'
 ERROR = 'error'
 
+#: From the best to the worst.
+STATES = (OK, WARNING, ERROR)
+
 
 class Result(namedtuple('Result', 'state message detail')):
     """What a check has found out.

@@ -1,7 +1,9 @@
 """What can be asked of each kind of storage, to know that it can be used."""
 
 from ftw.monitor.checks import error
+from ftw.monitor.checks import OK
 from ftw.monitor.checks import ok
+from ftw.monitor.checks import STATES
 from ftw.monitor.checks import warning
 from ftw.monitor.compat import monotonic
 from ftw.monitor.wording import describe
@@ -38,8 +40,7 @@ def question_to(storage):
     def ask():
         results = [question() for question in questions]
         # The worst of them.
-        return max(results, key=lambda result: (
-            'ok', 'warning', 'error').index(result.state))
+        return max(results, key=lambda result: STATES.index(result.state))
 
     return ask
 
@@ -65,7 +66,7 @@ def question_to_one(storage):
 
     def ask_all():
         result = ask()
-        if result.state == 'ok':
+        if result.state == OK:
             return (blob_problem(storage) or read_only_problem(storage)
                     or result)
         return result
@@ -169,7 +170,7 @@ class FileQuestion(object):
         path = self._storage._file_name
         for _ in range(LOOKS):
             result = self._look(path)
-            if result.state == 'ok':
+            if result.state == OK:
                 break
             time.sleep(PAUSE)
         return result

@@ -96,7 +96,7 @@ class Watch(object):
         try:
             result = self.check.check()
             state, message, detail = result
-            if state not in (checks.OK, checks.WARNING, checks.ERROR):
+            if state not in checks.STATES:
                 raise ValueError('%r is no state' % (state,))
         except (Exception, SystemExit) as error:
             message = describe(error)

@@ -25,10 +25,10 @@ def health_check(connection):
 def alive_check(connection):
     """Say whether this process is alive
 
-    The answer is that of "health_check", or it says why this process should be
-    restarted. Nothing outside the process counts, and no warm-up: only that
-    all workers are stuck. A service manager may restart the instance for it;
-    a load balancer should ask "health_check".
+    The answer is what "health_check" says of a healthy instance, or why this
+    process should be restarted. Nothing outside the process counts, and no
+    warm-up: only that all workers are stuck. A service manager may restart the
+    instance for it; a load balancer should ask "health_check".
     """
     connection.write(getUtility(ILifecycle).alive() + '\n')
 
