@@ -68,6 +68,13 @@ class TestRunningRequests(unittest.TestCase):
         request_ends(visit)
         self.assertEqual(['/Plone'], self.paths())
 
+    def test_but_it_shows_that_its_worker_is_not_stuck(self):
+        visit = self.event(HTTP_USER_AGENT=USER_AGENT)
+        for happens in (request_begins, request_ends):
+            before = self.running.changes
+            happens(visit)
+            self.assertNotEqual(before, self.running.changes)
+
     def test_the_longest_is_first(self):
         may_end = threading.Event()
         self.addCleanup(may_end.set)

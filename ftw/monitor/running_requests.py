@@ -62,14 +62,20 @@ class RunningRequests(object):
 
 def request_begins(event):
     """Subscriber for ``IPubStart``."""
-    # The warm-up visits pages while @@warmup is published.
-    if not is_our_visit(event.request):
+    running = getUtility(IRunningRequests)
+    if is_our_visit(event.request):
+        # The warm-up visits pages while @@warmup is published, and goes on.
+        running.changes += 1
+    else:
         environ = event.request.environ
-        getUtility(IRunningRequests).begin(
-            environ.get('REQUEST_METHOD', ''), environ.get('PATH_INFO', ''))
+        running.begin(environ.get('REQUEST_METHOD', ''),
+                      environ.get('PATH_INFO', ''))
 
 
 def request_ends(event):
     """Subscriber for ``IPubSuccess`` and ``IPubFailure``."""
-    if not is_our_visit(event.request):
-        getUtility(IRunningRequests).end()
+    running = getUtility(IRunningRequests)
+    if is_our_visit(event.request):
+        running.changes += 1
+    else:
+        running.end()
