@@ -10,6 +10,7 @@ from hypothesis import example
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
+from tests.conversations import converse
 from tests.loopback import everything
 from tests.loopback import until
 from tests.test_server_listener import ListenerCase
@@ -89,14 +90,7 @@ class TestConversation(FuzzingCase):
     @example([b'health_check', b'\0\n'], False)
     def test_whatever_comes(self, pieces, ends):
         conversation = Conversation(True)
-        answer = b''
-        for piece in pieces:
-            conversation.feed(piece)
-            answer += self.run_calls(conversation)
-        if ends:
-            conversation.feed_end()
-            answer += self.run_calls(conversation)
-            self.assertTrue(conversation.finished)
+        answer = converse(conversation, pieces, ends)
         sent = b''.join(pieces)
         self.assertGoodAnswer(sent, answer)
         self.assertTrue(answer == b'' or answer.endswith(b'\n'), answer)
@@ -104,14 +98,6 @@ class TestConversation(FuzzingCase):
         self.assertTrue(conversation.finished or conversation.patient
                         or not answer)
         self.assertNothingElseInTheLog()
-
-    def run_calls(self, conversation):
-        answer = b''
-        while True:
-            call = conversation.next_call()
-            if call is None:
-                return answer
-            answer += call.run()
 
 
 @only_with_our_listener

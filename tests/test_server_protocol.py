@@ -10,6 +10,8 @@ from hypothesis import example
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
+from tests.conversations import converse
+from tests.conversations import run_calls
 from tests.recorded_log import RecordedLog
 from tests.worlds import only_with_our_listener
 from zope.component import provideUtility
@@ -110,15 +112,6 @@ def talk(*chunks, **options):
     if conversation.finished:
         answers.append(None)
     return answers
-
-
-def run_calls(conversation):
-    answer = b''
-    while True:
-        call = conversation.next_call()
-        if call is None:
-            return answer
-        answer += call.run()
 
 
 @only_with_our_listener
@@ -499,25 +492,8 @@ class TestWhateverAClientSends(ProtocolCase):
 
     def answer(self, chunks, end):
         conversation = Conversation(True)
-        answer = b''
-        for chunk in chunks:
-            conversation.feed(chunk)
-            answer += self.run_calls(conversation)
-        if end:
-            conversation.feed_end()
-            answer += self.run_calls(conversation)
-            self.assertTrue(conversation.finished)
+        answer = converse(conversation, chunks, end)
         return answer, conversation.finished, conversation.patient
-
-    def run_calls(self, conversation):
-        answer = b''
-        while True:
-            was_finished = conversation.finished
-            call = conversation.next_call()
-            if call is None:
-                return answer
-            self.assertFalse(was_finished)
-            answer += call.run()
 
 
 def chooser(connection, *args):

@@ -2,6 +2,7 @@
 
 from AccessControl import getSecurityManager
 from ftw.monitor import instance
+from ftw.monitor.checks.databases import server_session
 from ftw.monitor.interfaces import IHotSetStore
 from ftw.monitor.interfaces import IWarmupPerformer
 from ftw.monitor.warmup import DefaultWarmupPerformer
@@ -9,7 +10,6 @@ from ftw.monitor.warmup.hotset import HotSet
 from ftw.monitor.warmup.run import find_sites
 from ftw.monitor.warmup.run import no_server_lost
 from ftw.monitor.warmup.run import perform
-from ftw.monitor.warmup.run import server_session
 from ftw.monitor.warmup.run import warm_up
 from ftw.monitor.warmup.run import WarmupFailed
 from ftw.monitor.warmup.run import worker_connections

@@ -62,3 +62,16 @@ def server_link(database):
     storage = getattr(database, 'storage', None)
     return (getattr(storage, '_connection_generation', None),
             getattr(storage, '_connection', None))
+
+
+def server_session(connection):
+    """What ``server_link`` is for a database, for one ZODB *connection*; None
+    if it has no session of its own with the server.
+
+    With RelStorage each has one, and gets a new one in the next transaction
+    if that is lost. Nothing else tells that it was.
+    """
+    managed = getattr(connection._storage, '_load_connection', None)
+    session = getattr(managed, 'connection', None)
+    # psycopg2 knows of a session that was lost in this transaction.
+    return session and (session, getattr(session, 'closed', None))

@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 from ftw.monitor import instance
 from ftw.monitor.checks.databases import server_link
+from ftw.monitor.checks.databases import server_session
 from ftw.monitor.compat import monotonic
 from ftw.monitor.interfaces import IHotSetStore
 from ftw.monitor.interfaces import IVirtualHosts
@@ -108,19 +109,6 @@ def server_links(connections):
             if session is not None:
                 links[name, worker] = session
     return links
-
-
-def server_session(connection):
-    """What ``server_link`` is for a database, for one ZODB *connection*; None
-    if it has no session of its own with the server.
-
-    With RelStorage each has one, and gets a new one in the next transaction
-    if that is lost. Nothing else tells that it was.
-    """
-    managed = getattr(connection._storage, '_load_connection', None)
-    session = getattr(managed, 'connection', None)
-    # psycopg2 knows of a session that was lost in this transaction.
-    return session and (session, getattr(session, 'closed', None))
 
 
 def load_hot_set(lifecycle):
